@@ -1,0 +1,318 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The processes of the demo and their command lines."""
+
+import asyncio
+import os
+import shlex
+import signal
+
+GIB = 1 << 30
+# Where the driver machine's RAM begins, in its own physical addresses.
+RAM_BASE = 0x40000000
+# Where QEMU puts the ivshmem functions in the device machine.
+IVSHMEM1 = "0000:00:03.0"
+IVSHMEM2 = "0000:00:04.0"
+NIC = "0000:00:02.0"
+
+
+class Failure(Exception):
+    """The demo cannot go on; the text says why."""
+
+
+def die_with_parent(argv):
+    """The command line that also ends when this process is killed."""
+    return ["setpriv", "--pdeathsig", "KILL", "--"] + argv
+
+
+class Process:
+    """A child process whose output is shown line by line.
+
+    unexpected(text) is called when it ends before stop() or wait().
+    """
+
+    def __init__(self, name, who, output, unexpected):
+        self.name = name
+        self.who = who
+        self._output = output
+        self._unexpected = unexpected
+        self._process = None
+        self._tasks = []
+        self._ending = self._stopping = False
+
+    async def start(self, argv, fds=(), stdin=asyncio.subprocess.DEVNULL,
+                    stderr=asyncio.subprocess.STDOUT):
+        self._output.log(self.name, "$ " + shlex.join(argv))
+        self._process = await asyncio.create_subprocess_exec(
+            *die_with_parent(argv), stdin=stdin,
+            stdout=asyncio.subprocess.PIPE, stderr=stderr,
+            pass_fds=fds, start_new_session=True)
+        self._tasks.append(asyncio.create_task(self._watch()))
+
+    def show(self, stream, log=None):
+        """Show and log each line of a stream of the process."""
+        self._tasks.append(asyncio.create_task(
+            self._show_lines(stream, log or self.name)))
+
+    async def _show_lines(self, stream, log):
+        while line := await _read_line(stream):
+            text = line.decode("utf-8", "replace").rstrip("\r\n")
+            self._output.log(log, text)
+            if not self._stopping:
+                self._output.line(self.who, text)
+
+    async def _watch(self):
+        status = await self._process.wait()
+        if not self._ending:
+            self._unexpected(f"{self.name} ended unexpectedly"
+                             f" (status {status}), see"
+                             f" {self._output.path(self.name)}")
+
+    @property
+    def stdin(self):
+        return self._process.stdin
+
+    @property
+    def stdout(self):
+        return self._process.stdout
+
+    @property
+    def stderr(self):
+        return self._process.stderr
+
+    async def wait(self):
+        """Wait for an end that is wanted; gives the exit status."""
+        self._ending = True
+        return await self._process.wait()
+
+    async def stop(self):
+        """End the process, if it still runs, and collect it."""
+        self._ending = self._stopping = True
+        if self._process is None:
+            return
+        if self._process.returncode is None:
+            self._process.terminate()
+            try:
+                await asyncio.wait_for(self._process.wait(), 3)
+            except asyncio.TimeoutError:
+                self._process.kill()
+                await self._process.wait()
+        # What it said last has come with the end of its output.
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def _read_line(stream):
+    """A line of a stream; a line beyond all bounds comes in pieces."""
+    try:
+        return await stream.readuntil(b"\n")
+    except asyncio.IncompleteReadError as end:
+        return end.partial
+    except asyncio.LimitOverrunError as overrun:
+        return await stream.readexactly(overrun.consumed)
+
+
+async def _read_fd(descriptor):
+    """What can be read from a descriptor, as soon as that is something."""
+    loop = asyncio.get_running_loop()
+    readable = asyncio.Event()
+    loop.add_reader(descriptor, readable.set)
+    await readable.wait()
+    loop.remove_reader(descriptor)
+    return os.read(descriptor, 4096)
+
+
+class Machine(Process):
+    """A virtual machine with a console and a control line.
+
+    The control line is its second serial port. The machine sends lines that
+    start with "@@"; answer() waits for one of them, and heard(line), when
+    set, sees each one first and may keep it from the queue by returning True.
+    """
+
+    def __init__(self, name, output, unexpected, directory):
+        super().__init__(name, name, output, unexpected)
+        self.control_path = os.path.join(directory, name + ".control")
+        self.console_path = os.path.join(directory, name + ".console")
+        self.heard = lambda line: False
+        self._lines = asyncio.Queue()
+        self._server = None
+        self._connections = []
+
+    async def boot(self, argv, fds):
+        self._server = await asyncio.start_unix_server(
+            self._control, self.control_path)
+        await self.start(argv, fds)
+        self.show(self.stdout)
+
+    async def _control(self, reader, writer):
+        self._connections.append(writer)
+        while line := await _read_line(reader):
+            text = line.decode("utf-8", "replace").strip()
+            self._output.log(self.name + "-control", "< " + text)
+            if text.startswith("@@") and not self.heard(text[2:]):
+                self._lines.put_nowait(text[2:])
+
+    def send(self, command):
+        self._output.log(self.name + "-control", "> " + command)
+        self._connections[0].write(command.encode() + b"\n")
+
+    async def next_line(self):
+        line = await self._lines.get()
+        if line.startswith("failed "):
+            raise Failure(f"{self.name} machine: {line[7:]}")
+        return line
+
+    async def answer(self, word):
+        """Wait for a line that begins with this word; gives the rest."""
+        line = await self.next_line()
+        first, _, rest = line.partition(" ")
+        if first != word:
+            raise Failure(f"{self.name} machine: '{line}' came instead of"
+                          f" '{word}'")
+        return rest
+
+    async def stop(self):
+        await super().stop()
+        for writer in self._connections:
+            writer.close()
+        if self._server:
+            self._server.close()
+
+
+class IvshmemServer:
+    """QEMU's ivshmem-server. It goes into the background once it takes
+    connections and then writes its process id, here into a pipe: that is the
+    moment to start its clients."""
+
+    def __init__(self, program, directory, output):
+        self._program = program
+        self._output = output
+        self._pid_pipe = os.path.join(directory, "ivshmem-server.pid")
+        self._pid = None
+        self.socket = os.path.join(directory, "ivshmem")
+
+    async def start(self):
+        os.mkfifo(self._pid_pipe)
+        pipe = os.open(self._pid_pipe, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            await self._start()
+            self._pid = os.pidfd_open(int(await _read_fd(pipe)))
+        finally:
+            os.close(pipe)
+
+    async def _start(self):
+        # The directory of -m gets a file without a name, so that nothing of
+        # it can stay behind.
+        argv = [self._program, "-S", self.socket, "-m", "/dev/shm",
+                "-l", "4M", "-n", "2", "-p", self._pid_pipe]
+        path = self._output.path("ivshmem-server")
+        with open(path, "w", encoding="utf-8") as log:
+            log.write("$ " + shlex.join(argv) + "\n")
+            log.flush()
+            process = await asyncio.create_subprocess_exec(
+                *argv, stdin=asyncio.subprocess.DEVNULL, stdout=log,
+                stderr=log, start_new_session=True)
+        if await process.wait() != 0:
+            raise Failure(f"ivshmem-server did not start, see {path}")
+
+    async def stop(self):
+        if self._pid is None:
+            return
+        ended = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._pid, ended.set)
+        for number in signal.SIGTERM, signal.SIGKILL:
+            try:
+                signal.pidfd_send_signal(self._pid, number)
+                await asyncio.wait_for(ended.wait(), 2)
+                break
+            except ProcessLookupError:
+                break
+            except asyncio.TimeoutError:
+                continue
+        loop.remove_reader(self._pid)
+        os.close(self._pid)
+        self._pid = None
+
+
+def _machine(qemu, name, machine, memory, console, control, options):
+    return [qemu, "-name", name, "-nodefaults", "-no-reboot",
+            "-display", "none",
+            "-M", "virt,gic-version=3" + machine,
+            "-accel", "tcg,thread=multi", "-cpu", "cortex-a57",
+            *memory,
+            "-chardev", console, "-serial", "chardev:console",
+            "-chardev", f"socket,id=control,path={control}",
+            "-serial", "chardev:control",
+            *options]
+
+
+def _shared_ram(name, fd):
+    return ["-object", f"memory-backend-file,id={name},size=1G,share=on,"
+                       f"mem-path=/proc/self/fd/{fd}"]
+
+
+def _linux(kernel, initrd, arguments):
+    return ["-kernel", kernel, "-initrd", initrd, "-append",
+            "console=ttyAMA0 quiet loglevel=4 panic=-1 " + arguments]
+
+
+def driver_machine(qemu, kernel, initrd, arguments, console, control, ram,
+                   ivshmem):
+    """The command line of the driver machine: its RAM is the file behind the
+    descriptor `ram`, IVSHMEM1 comes from the server at `ivshmem`."""
+    return _machine(
+        qemu, "driver", ",memory-backend=ram",
+        ["-m", "1G"] + _shared_ram("ram", ram), console, control,
+        ["-netdev", "user,id=nic", "-device", "e1000e,netdev=nic,addr=2,romfile=",
+         "-chardev", f"socket,id=ivshmem,path={ivshmem}",
+         "-device", "ivshmem-doorbell,chardev=ivshmem,vectors=2,addr=3"]
+        + _linux(kernel, initrd, arguments))
+
+
+def device_machine(qemu, kernel, initrd, disk, arguments, console, control,
+                   ram, ivshmem):
+    """The command line of the device machine: IVSHMEM2 shows the driver
+    machine's RAM."""
+    return _machine(
+        qemu, "device", ",iommu=smmuv3", ["-m", "1G"], console, control,
+        ["-blockdev", f"driver=file,node-name=disk,filename={disk},"
+                      "read-only=on",
+         "-device", "virtio-blk-pci,drive=disk,addr=1",
+         "-netdev", "user,id=nic", "-device", "e1000e,netdev=nic,addr=2,romfile=",
+         "-chardev", f"socket,id=ivshmem,path={ivshmem}",
+         "-device", "ivshmem-doorbell,chardev=ivshmem,vectors=2,addr=3"]
+        + _shared_ram("driver-ram", ram)
+        + ["-device", "ivshmem-plain,memdev=driver-ram,addr=4"]
+        + _linux(kernel, initrd,
+                 f"demo.vfio={IVSHMEM1},{IVSHMEM2} {arguments}"))
+
+
+def device_process(link, net, disk):
+    """The options of the device process: a link, and on it the devices."""
+    return ["-M", "virtio-msg", "-m", "1G", "-display", "none", "-nodefaults",
+            *link,
+            "-object", "rng-random,id=rng0,filename=/dev/random",
+            "-device", "virtio-rng-device,rng=rng0",
+            "-netdev", net,
+            # Not the address that QEMU gives the machine's own NIC.
+            "-device", "virtio-net-device,netdev=net0,mac=52:54:00:4d:53:47",
+            "-blockdev", f"driver=raw,node-name=disk0,file.driver=file,"
+                         f"file.filename={disk}",
+            "-device", "virtio-blk-device,drive=disk0"]
+
+
+def link_vfio(sysmem_map):
+    """The link of a device process that has the PCI functions through VFIO."""
+    return ["-device",
+            f"virtio-msg-bus-ivshmem,id=link0,dev={IVSHMEM1},"
+            f"sysmem-dev={IVSHMEM2},sysmem-map={sysmem_map},"
+            f"mem-offset={RAM_BASE:#x},reset-queues=on"]
+
+
+def link_server(ivshmem, ram):
+    """The link of a device process that is a client of the ivshmem server."""
+    return _shared_ram("mem", ram) + [
+        "-chardev", f"socket,id=ivshmem,path={ivshmem}",
+        "-device",
+        "virtio-msg-bus-ivshmem,id=link0,chardev=ivshmem,memdev=mem,"
+        f"mem-offset={RAM_BASE:#x},reset-queues=on"]
