@@ -1,0 +1,320 @@
+/*
+ * virtio-msg bus: the links that carry virtio-msg messages
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/main-loop.h"
+#include "qemu/timer.h"
+#include "hw/qdev-properties.h"
+#include "hw/virtio/virtio-msg.h"
+#include "hw/virtio/virtio-msg-bus.h"
+#include "migration/vmstate.h"
+#include "trace.h"
+
+/* Messages taken in one go, before others get their turn */
+#define PROCESS_BUDGET  64
+
+/*
+ * A consumer need not ring when it makes room, so a full queue is looked at
+ * again after a while: soon at first, then ever more rarely.
+ */
+#define STALL_MIN_MS    1
+#define STALL_MAX_MS    128
+
+void virtio_msg_bus_connect(VirtIOMSGBusDevice *link,
+                            const VirtIOMSGBusPort *port, void *opaque)
+{
+    assert(!port || !link->port);
+
+    link->port = port;
+    link->port_opaque = opaque;
+    if (port && link->up) {
+        port->link_changed(opaque, true);
+    }
+}
+
+bool virtio_msg_bus_send(VirtIOMSGBusDevice *link,
+                         const struct virtio_msg *msg)
+{
+    VirtIOMSGBusDeviceClass *k = VIRTIO_MSG_BUS_DEVICE_GET_CLASS(link);
+
+    if (!link->up || link->stalled) {
+        return false;
+    }
+    if (!k->send(link, msg)) {
+        trace_virtio_msg_bus_stall(virtio_msg_bus_name(link));
+        link->stalled = true;
+        link->stat_stalls++;
+        return false;
+    }
+
+    link->stat_tx++;
+    if (!link->kick) {
+        link->kick = true;
+        qemu_bh_schedule(link->bh);
+    }
+    return true;
+}
+
+void virtio_msg_bus_schedule(VirtIOMSGBusDevice *link)
+{
+    if (link->up) {
+        qemu_bh_schedule(link->bh);
+    }
+}
+
+static void virtio_msg_bus_kick(VirtIOMSGBusDevice *link)
+{
+    VirtIOMSGBusDeviceClass *k = VIRTIO_MSG_BUS_DEVICE_GET_CLASS(link);
+
+    if (link->kick) {
+        link->kick = false;
+        k->kick(link);
+    }
+}
+
+/* A peer that was never there does not read; its first doorbell wakes us */
+static void virtio_msg_bus_arm_stall(VirtIOMSGBusDevice *link)
+{
+    if (!link->stalled) {
+        link->stall_ms = STALL_MIN_MS;
+        timer_del(link->stall_timer);
+    } else if (link->heard && !timer_pending(link->stall_timer)) {
+        timer_mod(link->stall_timer,
+                  qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + link->stall_ms);
+        link->stall_ms = MIN(link->stall_ms * 2, STALL_MAX_MS);
+    }
+}
+
+static void virtio_msg_bus_flush(VirtIOMSGBusDevice *link)
+{
+    link->stalled = false;
+    if (link->port) {
+        link->port->flush(link->port_opaque);
+    }
+}
+
+static void virtio_msg_bus_turn(VirtIOMSGBusDevice *link)
+{
+    VirtIOMSGBusDeviceClass *k = VIRTIO_MSG_BUS_DEVICE_GET_CLASS(link);
+    QEMU_ALIGNED(8) struct virtio_msg msg;
+    VirtIOMSGBusRecv ret = VIRTIO_MSG_BUS_RECV_OK;
+    size_t arrived;
+    int i;
+
+    if (!link->up || !link->port) {
+        return;
+    }
+
+    /* What waits goes first; requests wait as long as answers cannot leave */
+    virtio_msg_bus_flush(link);
+
+    for (i = 0; i < PROCESS_BUDGET && link->up && !link->stalled; i++) {
+        memset(&msg, 0, sizeof(msg));
+        ret = k->recv(link, &msg, &arrived);
+        if (ret != VIRTIO_MSG_BUS_RECV_OK) {
+            break;
+        }
+        link->stat_rx++;
+        link->port->receive(link->port_opaque, &msg, arrived);
+    }
+
+    if (!link->up) {
+        return;
+    }
+    if (ret == VIRTIO_MSG_BUS_RECV_BAD) {
+        trace_virtio_msg_bus_bad_index(virtio_msg_bus_name(link));
+        link->stat_bad++;
+    }
+    if (i == PROCESS_BUDGET) {
+        qemu_bh_schedule(link->bh);
+    }
+    if (!link->stalled) {
+        link->port->flush(link->port_opaque);
+    }
+    virtio_msg_bus_kick(link);
+    virtio_msg_bus_arm_stall(link);
+}
+
+static void virtio_msg_bus_bh(void *opaque)
+{
+    virtio_msg_bus_turn(opaque);
+}
+
+void virtio_msg_bus_process(VirtIOMSGBusDevice *link)
+{
+    link->heard = true;
+    virtio_msg_bus_turn(link);
+}
+
+void virtio_msg_bus_set_up(VirtIOMSGBusDevice *link, bool up)
+{
+    if (link->up == up) {
+        return;
+    }
+
+    trace_virtio_msg_bus_link(virtio_msg_bus_name(link), up);
+    link->up = up;
+    link->stalled = false;
+    link->heard = false;
+    link->kick = false;
+    link->stall_ms = STALL_MIN_MS;
+    if (!up) {
+        qemu_bh_cancel(link->bh);
+        timer_del(link->stall_timer);
+    }
+    if (link->port) {
+        link->port->link_changed(link->port_opaque, up);
+    }
+    if (up) {
+        /* The peer may have written before we listened */
+        qemu_bh_schedule(link->bh);
+    }
+}
+
+AddressSpace *virtio_msg_bus_get_dma_as(VirtIOMSGBusDevice *link)
+{
+    return VIRTIO_MSG_BUS_DEVICE_GET_CLASS(link)->get_dma_as(link);
+}
+
+uint16_t virtio_msg_bus_max_msg_size(VirtIOMSGBusDevice *link)
+{
+    return VIRTIO_MSG_BUS_DEVICE_GET_CLASS(link)->max_msg_size;
+}
+
+const char *virtio_msg_bus_name(VirtIOMSGBusDevice *link)
+{
+    return BUS(&link->bus)->name;
+}
+
+static void virtio_msg_bus_device_realize(DeviceState *dev, Error **errp)
+{
+    VirtIOMSGBusDevice *link = VIRTIO_MSG_BUS_DEVICE(dev);
+    VirtIOMSGBusDeviceClass *k = VIRTIO_MSG_BUS_DEVICE_GET_CLASS(link);
+    Error *err = NULL;
+
+    assert(k->max_msg_size >= VIRTIO_MSG_MIN_MAX_SIZE &&
+           k->max_msg_size <= VIRTIO_MSG_MAX_SIZE);
+
+    if (link->slots < 1 || link->slots > VIRTIO_MSG_MAX_DEVICES) {
+        error_setg(errp, "slots=%" PRIu32 " is out of range; choose 1 to %d",
+                   link->slots, VIRTIO_MSG_MAX_DEVICES);
+        return;
+    }
+
+    qbus_init(&link->bus, sizeof(link->bus), TYPE_VIRTIO_MSG_BUS, dev,
+              dev->id);
+    link->bh = qemu_bh_new(virtio_msg_bus_bh, link);
+    link->stall_timer = timer_new_ms(QEMU_CLOCK_REALTIME, virtio_msg_bus_bh,
+                                     link);
+
+    k->realize(dev, &err);
+    if (err) {
+        goto fail;
+    }
+
+    link->transport = qdev_new(TYPE_VIRTIO_MSG);
+    object_property_add_child(OBJECT(dev), "transport",
+                              OBJECT(link->transport));
+    qdev_prop_set_uint32(link->transport, "slots", link->slots);
+    if (!qdev_realize_and_unref(link->transport, BUS(&link->bus), &err)) {
+        object_unparent(OBJECT(link->transport));
+        link->transport = NULL;
+        virtio_msg_bus_set_up(link, false);
+        k->unrealize(dev);
+        goto fail;
+    }
+    return;
+
+fail:
+    qemu_bh_delete(link->bh);
+    timer_free(link->stall_timer);
+    error_propagate(errp, err);
+}
+
+static void virtio_msg_bus_device_unrealize(DeviceState *dev)
+{
+    VirtIOMSGBusDevice *link = VIRTIO_MSG_BUS_DEVICE(dev);
+    VirtIOMSGBusDeviceClass *k = VIRTIO_MSG_BUS_DEVICE_GET_CLASS(link);
+
+    virtio_msg_bus_set_up(link, false);
+    k->unrealize(dev);
+    qemu_bh_delete(link->bh);
+    timer_free(link->stall_timer);
+}
+
+static const Property virtio_msg_bus_device_props[] = {
+    DEFINE_PROP_UINT32("slots", VirtIOMSGBusDevice, slots, 32),
+};
+
+/* Both ends of a link would have to move together */
+static const VMStateDescription vmstate_virtio_msg_bus_device = {
+    .name = "virtio-msg-bus-device",
+    .unmigratable = 1,
+};
+
+static void virtio_msg_bus_device_instance_init(Object *obj)
+{
+    VirtIOMSGBusDevice *link = VIRTIO_MSG_BUS_DEVICE(obj);
+
+    object_property_add_uint64_ptr(obj, "messages-received", &link->stat_rx,
+                                   OBJ_PROP_FLAG_READ);
+    object_property_add_uint64_ptr(obj, "messages-sent", &link->stat_tx,
+                                   OBJ_PROP_FLAG_READ);
+    object_property_add_uint64_ptr(obj, "stalls", &link->stat_stalls,
+                                   OBJ_PROP_FLAG_READ);
+    object_property_add_uint64_ptr(obj, "bad-indices", &link->stat_bad,
+                                   OBJ_PROP_FLAG_READ);
+}
+
+static bool virtio_msg_bus_device_get_up(Object *obj, Error **errp)
+{
+    return VIRTIO_MSG_BUS_DEVICE(obj)->up;
+}
+
+static void virtio_msg_bus_device_class_init(ObjectClass *oc, void *data)
+{
+    DeviceClass *dc = DEVICE_CLASS(oc);
+
+    dc->realize = virtio_msg_bus_device_realize;
+    dc->unrealize = virtio_msg_bus_device_unrealize;
+    dc->vmsd = &vmstate_virtio_msg_bus_device;
+    device_class_set_props(dc, virtio_msg_bus_device_props);
+    set_bit(DEVICE_CATEGORY_BRIDGE, dc->categories);
+
+    object_class_property_add_bool(oc, "link-up",
+                                   virtio_msg_bus_device_get_up, NULL);
+    object_class_property_set_description(oc, "link-up",
+        "messages can be exchanged with the peer");
+    object_class_property_set_description(oc, "slots",
+        "devices that bus= can name up front; more are made on demand");
+}
+
+static void virtio_msg_bus_class_init(ObjectClass *oc, void *data)
+{
+    BusClass *bc = BUS_CLASS(oc);
+
+    bc->max_dev = 1;
+}
+
+static const TypeInfo virtio_msg_bus_types[] = {
+    {
+        .name = TYPE_VIRTIO_MSG_BUS,
+        .parent = TYPE_BUS,
+        .instance_size = sizeof(VirtIOMSGBus),
+        .class_init = virtio_msg_bus_class_init,
+    }, {
+        .name = TYPE_VIRTIO_MSG_BUS_DEVICE,
+        .parent = TYPE_SYS_BUS_DEVICE,
+        .abstract = true,
+        .instance_size = sizeof(VirtIOMSGBusDevice),
+        .instance_init = virtio_msg_bus_device_instance_init,
+        .class_size = sizeof(VirtIOMSGBusDeviceClass),
+        .class_init = virtio_msg_bus_device_class_init,
+    }
+};
+
+DEFINE_TYPES(virtio_msg_bus_types)

@@ -1,0 +1,1141 @@
+/*
+ * virtio-msg transport
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/bswap.h"
+#include "qemu/error-report.h"
+#include "exec/memory.h"
+#include "hw/hotplug.h"
+#include "hw/qdev-properties.h"
+#include "hw/virtio/virtio-msg.h"
+#include "standard-headers/linux/virtio_config.h"
+#include "trace.h"
+
+/* The vendor that virtio devices without one of their own carry */
+#define VIRTIO_MSG_VENDOR_ID    0x1af4
+
+#define FEATURE_BLOCK_BITS      32
+#define FEATURE_BLOCKS          2
+
+/* The driver is another machine: these are not a matter of taste */
+#define FEATURES_ALWAYS                         \
+    (BIT_ULL(VIRTIO_F_VERSION_1) |              \
+     BIT_ULL(VIRTIO_F_ACCESS_PLATFORM) |        \
+     BIT_ULL(VIRTIO_F_ORDER_PLATFORM))
+
+/* A driver that does not take these cannot reach its own memory */
+#define FEATURES_REQUIRED                       \
+    (BIT_ULL(VIRTIO_F_VERSION_1) |              \
+     BIT_ULL(VIRTIO_F_ACCESS_PLATFORM))
+
+/* Ring alignments of the split layout; the packed one asks for no more */
+#define VRING_DESC_ALIGN        16
+#define VRING_DRIVER_ALIGN      2
+#define VRING_DEVICE_ALIGN      4
+
+static VirtIOMSGSlot *virtio_msg_slot(VirtIOMSG *s, unsigned dev_num)
+{
+    return dev_num < s->slots->len ? g_ptr_array_index(s->slots, dev_num)
+                                   : NULL;
+}
+
+static const char *virtio_msg_name(VirtIOMSG *s)
+{
+    return virtio_msg_bus_name(s->link);
+}
+
+/*
+ * Sending
+ */
+
+static void virtio_msg_init(struct virtio_msg *msg, uint8_t type, uint8_t id,
+                            uint16_t dev_num, size_t payload)
+{
+    memset(msg, 0, sizeof(*msg));
+    msg->type = type;
+    msg->msg_id = id;
+    msg->dev_num = cpu_to_le16(dev_num);
+    msg->msg_size = cpu_to_le16(VIRTIO_MSG_HDR_SIZE + payload);
+}
+
+static bool virtio_msg_send(VirtIOMSG *s, const struct virtio_msg *msg)
+{
+    if (!virtio_msg_bus_send(s->link, msg)) {
+        return false;
+    }
+    trace_virtio_msg_send(virtio_msg_name(s), msg->type, msg->msg_id,
+                          le16_to_cpu(msg->dev_num), le16_to_cpu(msg->token),
+                          le16_to_cpu(msg->msg_size));
+    return true;
+}
+
+/*
+ * Start a response to @req.  One with nothing in it is already complete; the
+ * caller fills in the rest.
+ */
+static void virtio_msg_response_init(struct virtio_msg *resp,
+                                     const struct virtio_msg *req,
+                                     size_t payload)
+{
+    virtio_msg_init(resp,
+                    VIRTIO_MSG_TYPE_RESPONSE |
+                    (req->type & VIRTIO_MSG_TYPE_BUS),
+                    req->msg_id, 0, payload);
+    resp->dev_num = req->dev_num;
+    resp->token = req->token;
+}
+
+/*
+ * One response can wait, and no further request is taken until it has left,
+ * so there is never more than one (B-04).
+ */
+static void virtio_msg_respond(VirtIOMSG *s, const struct virtio_msg *resp)
+{
+    assert(!s->response_waits);
+
+    if (!virtio_msg_send(s, resp)) {
+        s->response = *resp;
+        s->response_waits = true;
+    }
+}
+
+static void virtio_msg_slot_mark_dirty(VirtIOMSGSlot *slot)
+{
+    VirtIOMSG *s = slot->transport;
+
+    if (!slot->dirty) {
+        slot->dirty = true;
+        QTAILQ_INSERT_TAIL(&s->dirty, slot, next);
+    }
+    virtio_msg_bus_schedule(s->link);
+}
+
+static void virtio_msg_slot_drop_queue_events(VirtIOMSGSlot *slot)
+{
+    slot->event_used = false;
+    slot->event_config = false;
+    bitmap_zero(slot->used, VIRTIO_QUEUE_MAX);
+}
+
+static bool virtio_msg_send_event_device(VirtIOMSGSlot *slot, uint16_t state)
+{
+    struct virtio_msg msg;
+
+    virtio_msg_init(&msg, VIRTIO_MSG_TYPE_BUS, VIRTIO_MSG_BUS_EVENT_DEVICE, 0,
+                    sizeof(msg.event_device));
+    msg.event_device.device_number = cpu_to_le16(slot->dev_num);
+    msg.event_device.state = cpu_to_le16(state);
+    return virtio_msg_send(slot->transport, &msg);
+}
+
+static void virtio_msg_slot_update_config(VirtIOMSGSlot *slot);
+
+/* Without the data: a driver that is interested fetches it untorn */
+static bool virtio_msg_send_event_config(VirtIOMSGSlot *slot)
+{
+    struct virtio_msg msg;
+
+    virtio_msg_slot_update_config(slot);
+
+    virtio_msg_init(&msg, 0, VIRTIO_MSG_EVENT_CONFIG, slot->dev_num,
+                    offsetof(struct virtio_msg_event_config, data));
+    msg.event_config.status = cpu_to_le32(slot->vdev->status);
+    msg.event_config.generation = cpu_to_le32(slot->generation);
+    return virtio_msg_send(slot->transport, &msg);
+}
+
+static bool virtio_msg_send_event_used(VirtIOMSGSlot *slot, unsigned n)
+{
+    struct virtio_msg msg;
+
+    virtio_msg_init(&msg, 0, VIRTIO_MSG_EVENT_USED, slot->dev_num,
+                    sizeof(msg.index));
+    msg.index.index = cpu_to_le32(n);
+    return virtio_msg_send(slot->transport, &msg);
+}
+
+/* Returns false if the queue is full; what is left stays marked */
+static bool virtio_msg_slot_flush(VirtIOMSGSlot *slot)
+{
+    unsigned n;
+
+    if (slot->event_removed) {
+        if (!virtio_msg_send_event_device(slot, VIRTIO_MSG_DEVICE_REMOVED)) {
+            return false;
+        }
+        slot->event_removed = false;
+    }
+    if (slot->event_ready) {
+        if (!virtio_msg_send_event_device(slot, VIRTIO_MSG_DEVICE_READY)) {
+            return false;
+        }
+        slot->event_ready = false;
+    }
+    if (slot->event_used) {
+        for (n = find_first_bit(slot->used, VIRTIO_QUEUE_MAX);
+             n < VIRTIO_QUEUE_MAX;
+             n = find_next_bit(slot->used, VIRTIO_QUEUE_MAX, n + 1)) {
+            if (!virtio_msg_send_event_used(slot, n)) {
+                return false;
+            }
+            clear_bit(n, slot->used);
+        }
+        slot->event_used = false;
+    }
+    if (slot->event_config) {
+        if (!virtio_msg_send_event_config(slot)) {
+            return false;
+        }
+        slot->event_config = false;
+    }
+    return true;
+}
+
+static void virtio_msg_flush(void *opaque)
+{
+    VirtIOMSG *s = opaque;
+    VirtIOMSGSlot *slot;
+
+    if (s->response_waits) {
+        if (!virtio_msg_send(s, &s->response)) {
+            return;
+        }
+        s->response_waits = false;
+    }
+
+    while ((slot = QTAILQ_FIRST(&s->dirty))) {
+        QTAILQ_REMOVE(&s->dirty, slot, next);
+        if (!virtio_msg_slot_flush(slot)) {
+            /* To the end: a busy device does not starve the others */
+            QTAILQ_INSERT_TAIL(&s->dirty, slot, next);
+            return;
+        }
+        slot->dirty = false;
+    }
+}
+
+/*
+ * The device behind a slot
+ */
+
+static uint64_t virtio_msg_slot_features(VirtIOMSGSlot *slot)
+{
+    VirtioDeviceClass *vdc = VIRTIO_DEVICE_GET_CLASS(slot->vdev);
+    uint64_t features = slot->vdev->host_features & ~vdc->legacy_features;
+
+    /* Queues are told apart by EVENT_AVAIL; its offset is of no use to us */
+    features &= ~BIT_ULL(VIRTIO_F_NOTIFICATION_DATA);
+
+    /* Only a device that takes part can quiesce one queue alone (T-14) */
+    if (!vdc->queue_reset) {
+        features &= ~BIT_ULL(VIRTIO_F_RING_RESET);
+    }
+    return features | FEATURES_ALWAYS;
+}
+
+/*
+ * Fetch the configuration, and count a new generation if it is not what the
+ * driver has last been told.  The device need not have announced the change:
+ * before DRIVER_OK none does (T-11).
+ */
+static void virtio_msg_slot_update_config(VirtIOMSGSlot *slot)
+{
+    VirtIODevice *vdev = slot->vdev;
+
+    if (!vdev->config_len) {
+        return;
+    }
+    virtio_bus_get_vdev_config(&slot->bus, vdev->config);
+    if (memcmp(slot->config, vdev->config, vdev->config_len)) {
+        memcpy(slot->config, vdev->config, vdev->config_len);
+        slot->generation++;
+    }
+}
+
+static void virtio_msg_slot_reset(VirtIOMSGSlot *slot)
+{
+    slot->driver_features = 0;
+    slot->unknown_features = false;
+    if (slot->vdev) {
+        virtio_bus_reset(&slot->bus);
+    }
+    /* Last: the reset itself may have completed requests (T-08) */
+    virtio_msg_slot_drop_queue_events(slot);
+}
+
+static bool virtio_msg_slot_features_ok(VirtIOMSGSlot *slot)
+{
+    uint64_t offered = virtio_msg_slot_features(slot);
+
+    return !slot->unknown_features &&
+           !(slot->driver_features & ~offered) &&
+           (slot->driver_features & FEATURES_REQUIRED) == FEATURES_REQUIRED &&
+           virtio_set_features(slot->vdev, slot->driver_features) == 0;
+}
+
+static bool virtio_msg_slot_has_queue(VirtIOMSGSlot *slot, uint32_t n)
+{
+    return n < VIRTIO_QUEUE_MAX && virtio_queue_get_num(slot->vdev, n);
+}
+
+static bool virtio_msg_slot_queue_active(VirtIOMSGSlot *slot, uint32_t n)
+{
+    return virtio_msg_slot_has_queue(slot, n) &&
+           virtio_queue_get_desc_addr(slot->vdev, n);
+}
+
+static void virtio_msg_slot_notify(DeviceState *d, uint16_t vector)
+{
+    VirtIOMSGSlot *slot = VIRTIO_MSG_SLOT(d);
+
+    if (!slot->vdev) {
+        return;
+    }
+
+    /* An active queue has its own number for a vector, the rest has none */
+    if (vector == VIRTIO_NO_VECTOR) {
+        slot->event_config = true;
+    } else {
+        set_bit(vector, slot->used);
+        slot->event_used = true;
+    }
+    virtio_msg_slot_mark_dirty(slot);
+}
+
+/*
+ * Receiving: transport messages
+ *
+ * Each handler gets a request that holds at least the bytes that its id needs,
+ * and returns false if the rest of it does not add up.
+ */
+
+static void virtio_msg_drop(VirtIOMSG *s, const struct virtio_msg *msg,
+                            uint64_t *counter, const char *reason)
+{
+    (*counter)++;
+    trace_virtio_msg_drop(virtio_msg_name(s), msg->type, msg->msg_id,
+                          le16_to_cpu(msg->dev_num), reason);
+}
+
+static bool virtio_msg_get_device_info(VirtIOMSGSlot *slot,
+                                       const struct virtio_msg *req,
+                                       size_t payload, struct virtio_msg *resp)
+{
+    struct virtio_msg_get_device_info_resp *r = &resp->get_device_info_resp;
+
+    virtio_msg_response_init(resp, req, sizeof(*r));
+    r->device_id = cpu_to_le32(slot->vdev->device_id);
+    r->vendor_id = cpu_to_le32(VIRTIO_MSG_VENDOR_ID);
+    r->num_feature_bits = cpu_to_le32(FEATURE_BLOCKS * FEATURE_BLOCK_BITS);
+    r->config_size = cpu_to_le32(slot->vdev->config_len);
+    r->max_virtqueues = cpu_to_le32(slot->num_queues);
+    return true;
+}
+
+static bool virtio_msg_get_device_features(VirtIOMSGSlot *slot,
+                                           const struct virtio_msg *req,
+                                           size_t payload,
+                                           struct virtio_msg *resp)
+{
+    uint64_t features = virtio_msg_slot_features(slot);
+    size_t head = offsetof(struct virtio_msg_features, features);
+    uint32_t index = le32_to_cpu(req->get_features.block_index);
+    uint32_t num = le32_to_cpu(req->get_features.num_blocks);
+    uint32_t room, i;
+
+    room = (virtio_msg_bus_max_msg_size(slot->transport->link) -
+            VIRTIO_MSG_HDR_SIZE - head) / sizeof(resp->features.features[0]);
+    num = MIN(num, index < FEATURE_BLOCKS ? FEATURE_BLOCKS - index : 0);
+    num = MIN(num, room);
+
+    virtio_msg_response_init(resp, req, head +
+                             num * sizeof(resp->features.features[0]));
+    resp->features.block_index = cpu_to_le32(index);
+    resp->features.num_blocks = cpu_to_le32(num);
+    for (i = 0; i < num; i++) {
+        resp->features.features[i] =
+            cpu_to_le32(features >> ((index + i) * FEATURE_BLOCK_BITS));
+    }
+    return true;
+}
+
+static bool virtio_msg_set_driver_features(VirtIOMSGSlot *slot,
+                                           const struct virtio_msg *req,
+                                           size_t payload,
+                                           struct virtio_msg *resp)
+{
+    size_t head = offsetof(struct virtio_msg_features, features);
+    uint32_t index = le32_to_cpu(req->features.block_index);
+    uint32_t num = le32_to_cpu(req->features.num_blocks);
+    uint32_t i;
+
+    if (num > (payload - head) / sizeof(req->features.features[0])) {
+        return false;
+    }
+
+    virtio_msg_response_init(resp, req, 0);
+    if (slot->vdev->status & VIRTIO_CONFIG_S_FEATURES_OK) {
+        return true;
+    }
+    for (i = 0; i < num; i++) {
+        uint64_t block = (uint64_t)index + i;
+        uint32_t bits = le32_to_cpu(req->features.features[i]);
+
+        if (block < FEATURE_BLOCKS) {
+            slot->driver_features =
+                deposit64(slot->driver_features, block * FEATURE_BLOCK_BITS,
+                          FEATURE_BLOCK_BITS, bits);
+        } else if (bits) {
+            slot->unknown_features = true;
+        }
+    }
+    return true;
+}
+
+/*
+ * A partial answer could tear a field, so a window that does not fit into the
+ * configuration, or with its answer into a message, is refused as a whole.
+ */
+static bool virtio_msg_config_window_ok(VirtIOMSGSlot *slot, uint32_t offset,
+                                        uint32_t length)
+{
+    size_t room = virtio_msg_bus_max_msg_size(slot->transport->link) -
+                  VIRTIO_MSG_HDR_SIZE - offsetof(struct virtio_msg_config, data);
+
+    return length <= room && offset <= slot->vdev->config_len &&
+           length <= slot->vdev->config_len - offset;
+}
+
+static void virtio_msg_config_response(VirtIOMSGSlot *slot,
+                                       const struct virtio_msg *req,
+                                       uint32_t offset, uint32_t length,
+                                       struct virtio_msg *resp)
+{
+    virtio_msg_response_init(resp, req,
+                             offsetof(struct virtio_msg_config, data) + length);
+    resp->config.generation = cpu_to_le32(slot->generation);
+    resp->config.offset = cpu_to_le32(offset);
+    resp->config.length = cpu_to_le32(length);
+    if (length) {
+        memcpy(resp->config.data, slot->config + offset, length);
+    }
+}
+
+static bool virtio_msg_get_config(VirtIOMSGSlot *slot,
+                                  const struct virtio_msg *req,
+                                  size_t payload, struct virtio_msg *resp)
+{
+    uint32_t offset = le32_to_cpu(req->get_config.offset);
+    uint32_t length = le32_to_cpu(req->get_config.length);
+
+    virtio_msg_slot_update_config(slot);
+    if (!virtio_msg_config_window_ok(slot, offset, length)) {
+        length = 0;
+    }
+    virtio_msg_config_response(slot, req, offset, length, resp);
+    return true;
+}
+
+static bool virtio_msg_set_config(VirtIOMSGSlot *slot,
+                                  const struct virtio_msg *req,
+                                  size_t payload, struct virtio_msg *resp)
+{
+    VirtIODevice *vdev = slot->vdev;
+    uint32_t generation = le32_to_cpu(req->config.generation);
+    uint32_t offset = le32_to_cpu(req->config.offset);
+    uint32_t length = le32_to_cpu(req->config.length);
+
+    if (length > payload - offsetof(struct virtio_msg_config, data)) {
+        return false;
+    }
+
+    virtio_msg_slot_update_config(slot);
+    if (generation != slot->generation ||
+        !virtio_msg_config_window_ok(slot, offset, length)) {
+        length = 0;
+    }
+    if (length) {
+        memcpy(vdev->config + offset, req->config.data, length);
+        virtio_bus_set_vdev_config(&slot->bus, vdev->config);
+        /*
+         * What the driver wrote is no news to it, even where the device made
+         * something else of it: the answer shows that.
+         */
+        virtio_bus_get_vdev_config(&slot->bus, vdev->config);
+        memcpy(slot->config, vdev->config, vdev->config_len);
+    }
+    virtio_msg_config_response(slot, req, offset, length, resp);
+    return true;
+}
+
+static bool virtio_msg_get_device_status(VirtIOMSGSlot *slot,
+                                         const struct virtio_msg *req,
+                                         size_t payload,
+                                         struct virtio_msg *resp)
+{
+    virtio_msg_response_init(resp, req, sizeof(resp->status));
+    resp->status.status = cpu_to_le32(slot->vdev->status);
+    return true;
+}
+
+static bool virtio_msg_set_device_status(VirtIOMSGSlot *slot,
+                                         const struct virtio_msg *req,
+                                         size_t payload,
+                                         struct virtio_msg *resp)
+{
+    VirtIODevice *vdev = slot->vdev;
+    uint32_t asked = le32_to_cpu(req->status.status);
+    uint8_t status;
+
+    if (asked == 0) {
+        virtio_msg_slot_reset(slot);
+        return virtio_msg_get_device_status(slot, req, payload, resp);
+    }
+
+    /* Only a reset clears a bit, and NEEDS_RESET is the device's to set */
+    status = vdev->status | (asked & ~VIRTIO_CONFIG_S_NEEDS_RESET);
+    if ((status & ~vdev->status & VIRTIO_CONFIG_S_FEATURES_OK) &&
+        !virtio_msg_slot_features_ok(slot)) {
+        status &= ~VIRTIO_CONFIG_S_FEATURES_OK;
+    }
+    if (!(status & VIRTIO_CONFIG_S_FEATURES_OK)) {
+        status &= ~VIRTIO_CONFIG_S_DRIVER_OK;
+    }
+    if (status != vdev->status) {
+        trace_virtio_msg_status(virtio_msg_name(slot->transport),
+                                slot->dev_num, vdev->status, status);
+        virtio_set_status(vdev, status);
+    }
+    return virtio_msg_get_device_status(slot, req, payload, resp);
+}
+
+static bool virtio_msg_get_vqueue(VirtIOMSGSlot *slot,
+                                  const struct virtio_msg *req,
+                                  size_t payload, struct virtio_msg *resp)
+{
+    struct virtio_msg_get_vqueue_resp *r = &resp->get_vqueue_resp;
+    VirtIODevice *vdev = slot->vdev;
+    uint32_t n = le32_to_cpu(req->index.index);
+
+    virtio_msg_response_init(resp, req, sizeof(*r));
+    r->index = cpu_to_le32(n);
+    if (virtio_msg_slot_has_queue(slot, n)) {
+        r->max_size = cpu_to_le32(virtio_queue_get_max_num(vdev, n));
+    }
+    if (virtio_msg_slot_queue_active(slot, n)) {
+        r->cur_size = cpu_to_le32(virtio_queue_get_num(vdev, n));
+        r->desc = cpu_to_le64(virtio_queue_get_desc_addr(vdev, n));
+        r->driver = cpu_to_le64(virtio_queue_get_avail_addr(vdev, n));
+        r->device = cpu_to_le64(virtio_queue_get_used_addr(vdev, n));
+    }
+    return true;
+}
+
+static bool virtio_msg_area_ok(AddressSpace *as, hwaddr addr, hwaddr len,
+                               hwaddr align, bool is_write)
+{
+    return QEMU_IS_ALIGNED(addr, align) &&
+           addr + len > addr &&
+           address_space_access_valid(as, addr, len, is_write,
+                                      MEMTXATTRS_UNSPECIFIED);
+}
+
+/*
+ * Set the size, then let the device core say how large the areas are.  On
+ * failure the queue is left inactive, which is what GET_VQUEUE then shows
+ * (T-13).
+ */
+static bool virtio_msg_slot_set_queue(VirtIOMSGSlot *slot, uint32_t n,
+                                      uint32_t size, hwaddr desc,
+                                      hwaddr driver, hwaddr device)
+{
+    VirtIODevice *vdev = slot->vdev;
+    AddressSpace *as = vdev->dma_as;
+    uint32_t max = virtio_queue_get_max_num(vdev, n);
+
+    virtio_queue_set_rings(vdev, n, 0, 0, 0);
+    virtio_queue_set_num(vdev, n, max);
+
+    if (!size || size > max || !desc ||
+        (!virtio_vdev_has_feature(vdev, VIRTIO_F_RING_PACKED) &&
+         !is_power_of_2(size))) {
+        return false;
+    }
+
+    virtio_queue_set_num(vdev, n, size);
+    if (!virtio_msg_area_ok(as, desc, virtio_queue_get_desc_size(vdev, n),
+                            VRING_DESC_ALIGN, false) ||
+        !virtio_msg_area_ok(as, driver, virtio_queue_get_avail_size(vdev, n),
+                            VRING_DRIVER_ALIGN, false) ||
+        !virtio_msg_area_ok(as, device, virtio_queue_get_used_size(vdev, n),
+                            VRING_DEVICE_ALIGN, true)) {
+        virtio_queue_set_num(vdev, n, max);
+        return false;
+    }
+
+    virtio_queue_set_vector(vdev, n, n);
+    virtio_queue_set_rings(vdev, n, desc, driver, device);
+    if (vdev->status & VIRTIO_CONFIG_S_DRIVER_OK) {
+        /* Back after RESET_VQUEUE */
+        virtio_queue_enable(vdev, n);
+    }
+    return true;
+}
+
+static bool virtio_msg_set_vqueue(VirtIOMSGSlot *slot,
+                                  const struct virtio_msg *req,
+                                  size_t payload, struct virtio_msg *resp)
+{
+    const struct virtio_msg_set_vqueue *q = &req->set_vqueue;
+    uint32_t n = le32_to_cpu(q->index);
+
+    virtio_msg_response_init(resp, req, 0);
+
+    /*
+     * Rings cannot move under a device that runs, and before FEATURES_OK
+     * nobody knows which layout they will have.
+     */
+    if (!virtio_msg_slot_has_queue(slot, n) ||
+        !(slot->vdev->status & VIRTIO_CONFIG_S_FEATURES_OK) ||
+        ((slot->vdev->status & VIRTIO_CONFIG_S_DRIVER_OK) &&
+         virtio_msg_slot_queue_active(slot, n)) ||
+        !virtio_msg_slot_set_queue(slot, n, le32_to_cpu(q->size),
+                                   le64_to_cpu(q->desc),
+                                   le64_to_cpu(q->driver),
+                                   le64_to_cpu(q->device))) {
+        trace_virtio_msg_vqueue_refused(virtio_msg_name(slot->transport),
+                                        slot->dev_num, n,
+                                        le32_to_cpu(q->size));
+    }
+    return true;
+}
+
+static bool virtio_msg_reset_vqueue(VirtIOMSGSlot *slot,
+                                    const struct virtio_msg *req,
+                                    size_t payload, struct virtio_msg *resp)
+{
+    uint32_t n = le32_to_cpu(req->index.index);
+
+    if (virtio_vdev_has_feature(slot->vdev, VIRTIO_F_RING_RESET) &&
+        virtio_msg_slot_queue_active(slot, n)) {
+        virtio_queue_reset(slot->vdev, n);
+        clear_bit(n, slot->used);
+    }
+    virtio_msg_response_init(resp, req, 0);
+    return true;
+}
+
+/* No device of ours has regions of shared memory (T-18) */
+static bool virtio_msg_get_shm(VirtIOMSGSlot *slot,
+                               const struct virtio_msg *req,
+                               size_t payload, struct virtio_msg *resp)
+{
+    virtio_msg_response_init(resp, req, sizeof(resp->get_shm_resp));
+    resp->get_shm_resp.index = req->index.index;
+    return true;
+}
+
+static bool virtio_msg_event_avail(VirtIOMSGSlot *slot,
+                                   const struct virtio_msg *req,
+                                   size_t payload, struct virtio_msg *resp)
+{
+    VirtIOMSG *s = slot->transport;
+    uint32_t n = le32_to_cpu(req->event_avail.vq_index);
+    uint32_t first = n == VIRTIO_MSG_ALL_VQUEUES ? 0 : n;
+    uint32_t last = n == VIRTIO_MSG_ALL_VQUEUES ? VIRTIO_QUEUE_MAX - 1 : n;
+    bool any = false;
+
+    if (slot->vdev->status & VIRTIO_CONFIG_S_DRIVER_OK) {
+        for (n = first; n <= last; n++) {
+            if (virtio_msg_slot_queue_active(slot, n)) {
+                any = true;
+                virtio_queue_notify(slot->vdev, n);
+            } else if (!virtio_msg_slot_has_queue(slot, n)) {
+                break;
+            }
+        }
+    }
+    if (!any) {
+        virtio_msg_drop(s, req, &s->drop_ignored, "queue is not running");
+    }
+    return true;
+}
+
+typedef struct VirtIOMSGHandler {
+    bool (*handle)(VirtIOMSGSlot *slot, const struct virtio_msg *req,
+                   size_t payload, struct virtio_msg *resp);
+    uint16_t min_payload;
+} VirtIOMSGHandler;
+
+static const VirtIOMSGHandler virtio_msg_handlers[] = {
+    [VIRTIO_MSG_GET_DEVICE_INFO] = { virtio_msg_get_device_info, 0 },
+    [VIRTIO_MSG_GET_DEVICE_FEATURES] = {
+        virtio_msg_get_device_features, sizeof(struct virtio_msg_get_features)
+    },
+    [VIRTIO_MSG_SET_DRIVER_FEATURES] = {
+        virtio_msg_set_driver_features,
+        offsetof(struct virtio_msg_features, features)
+    },
+    [VIRTIO_MSG_GET_CONFIG] = {
+        virtio_msg_get_config, sizeof(struct virtio_msg_get_config)
+    },
+    [VIRTIO_MSG_SET_CONFIG] = {
+        virtio_msg_set_config, offsetof(struct virtio_msg_config, data)
+    },
+    [VIRTIO_MSG_GET_DEVICE_STATUS] = { virtio_msg_get_device_status, 0 },
+    [VIRTIO_MSG_SET_DEVICE_STATUS] = {
+        virtio_msg_set_device_status, sizeof(struct virtio_msg_status)
+    },
+    [VIRTIO_MSG_GET_VQUEUE] = {
+        virtio_msg_get_vqueue, sizeof(struct virtio_msg_index)
+    },
+    [VIRTIO_MSG_SET_VQUEUE] = {
+        virtio_msg_set_vqueue, sizeof(struct virtio_msg_set_vqueue)
+    },
+    [VIRTIO_MSG_RESET_VQUEUE] = {
+        virtio_msg_reset_vqueue, sizeof(struct virtio_msg_index)
+    },
+    [VIRTIO_MSG_GET_SHM] = {
+        virtio_msg_get_shm, sizeof(struct virtio_msg_index)
+    },
+    [VIRTIO_MSG_EVENT_AVAIL] = {
+        virtio_msg_event_avail, sizeof(struct virtio_msg_event_avail)
+    },
+};
+
+static void virtio_msg_receive_transport(VirtIOMSG *s,
+                                         const struct virtio_msg *msg,
+                                         size_t payload)
+{
+    const VirtIOMSGHandler *handler = NULL;
+    VirtIOMSGSlot *slot;
+    struct virtio_msg resp;
+
+    if (msg->msg_id < ARRAY_SIZE(virtio_msg_handlers)) {
+        handler = &virtio_msg_handlers[msg->msg_id];
+    }
+    if (!handler || !handler->handle) {
+        virtio_msg_drop(s, msg, &s->drop_unknown, "unknown id");
+        return;
+    }
+    if (payload < handler->min_payload) {
+        virtio_msg_drop(s, msg, &s->drop_malformed, "too short");
+        return;
+    }
+
+    slot = virtio_msg_slot(s, le16_to_cpu(msg->dev_num));
+    if (!slot || !slot->vdev) {
+        if (msg->msg_id == VIRTIO_MSG_GET_DEVICE_INFO) {
+            /* Drivers probe with this one: device id 0 */
+            virtio_msg_response_init(&resp, msg,
+                                     sizeof(resp.get_device_info_resp));
+            virtio_msg_respond(s, &resp);
+        } else {
+            virtio_msg_drop(s, msg, &s->drop_no_device, "no such device");
+        }
+        return;
+    }
+
+    if (!handler->handle(slot, msg, payload, &resp)) {
+        virtio_msg_drop(s, msg, &s->drop_malformed, "contents do not fit");
+        return;
+    }
+    if (!(msg->msg_id & VIRTIO_MSG_ID_EVENT)) {
+        virtio_msg_respond(s, &resp);
+    }
+}
+
+/*
+ * Receiving: bus messages
+ */
+
+static void virtio_msg_bus_get_devices(VirtIOMSG *s,
+                                       const struct virtio_msg *req)
+{
+    uint32_t offset = le16_to_cpu(req->get_devices.offset);
+    uint32_t count = le16_to_cpu(req->get_devices.count);
+    size_t head = offsetof(struct virtio_msg_get_devices_resp, bitmap);
+    uint32_t limit = ROUND_UP(s->slots->len, VIRTIO_MSG_DEVICES_ALIGN);
+    uint32_t room, next, i;
+    VirtIOMSGSlot *slot;
+    struct virtio_msg resp;
+
+    room = (virtio_msg_bus_max_msg_size(s->link) - VIRTIO_MSG_HDR_SIZE - head) *
+           BITS_PER_BYTE;
+    if (offset % VIRTIO_MSG_DEVICES_ALIGN || count % VIRTIO_MSG_DEVICES_ALIGN ||
+        offset >= limit) {
+        /* No window: an answer with nothing in it and nothing to follow */
+        count = 0;
+        next = limit;
+    } else {
+        count = MIN(MIN(count, room), limit - offset);
+        next = offset + count;
+    }
+
+    virtio_msg_response_init(&resp, req, head + count / BITS_PER_BYTE);
+    resp.get_devices_resp.offset = req->get_devices.offset;
+    resp.get_devices_resp.count = cpu_to_le16(count);
+    for (i = 0; i < count; i++) {
+        slot = virtio_msg_slot(s, offset + i);
+        if (slot && slot->vdev) {
+            resp.get_devices_resp.bitmap[i / BITS_PER_BYTE] |=
+                1 << (i % BITS_PER_BYTE);
+        }
+    }
+
+    /* Straight to the window that has the next device, if there is one */
+    for (; next < limit; next++) {
+        slot = virtio_msg_slot(s, next);
+        if (slot && slot->vdev) {
+            resp.get_devices_resp.next_offset =
+                cpu_to_le16(ROUND_DOWN(next, VIRTIO_MSG_DEVICES_ALIGN));
+            break;
+        }
+    }
+    virtio_msg_respond(s, &resp);
+}
+
+static void virtio_msg_bus_ping(VirtIOMSG *s, const struct virtio_msg *req)
+{
+    struct virtio_msg resp;
+
+    virtio_msg_response_init(&resp, req, sizeof(resp.ping));
+    resp.ping = req->ping;
+    virtio_msg_respond(s, &resp);
+}
+
+static void virtio_msg_receive_bus(VirtIOMSG *s, const struct virtio_msg *msg,
+                                   size_t payload)
+{
+    switch (msg->msg_id) {
+    case VIRTIO_MSG_BUS_GET_DEVICES:
+        if (payload >= sizeof(msg->get_devices)) {
+            virtio_msg_bus_get_devices(s, msg);
+            return;
+        }
+        break;
+    case VIRTIO_MSG_BUS_PING:
+        if (payload >= sizeof(msg->ping)) {
+            virtio_msg_bus_ping(s, msg);
+            return;
+        }
+        break;
+    default:
+        virtio_msg_drop(s, msg, &s->drop_unknown, "unknown bus id");
+        return;
+    }
+    virtio_msg_drop(s, msg, &s->drop_malformed, "too short");
+}
+
+static void virtio_msg_receive(void *opaque, const struct virtio_msg *msg,
+                               size_t arrived)
+{
+    VirtIOMSG *s = opaque;
+    size_t size = le16_to_cpu(msg->msg_size);
+
+    trace_virtio_msg_receive(virtio_msg_name(s), msg->type, msg->msg_id,
+                             le16_to_cpu(msg->dev_num),
+                             le16_to_cpu(msg->token), size);
+
+    if (size < VIRTIO_MSG_HDR_SIZE || size > arrived ||
+        size > virtio_msg_bus_max_msg_size(s->link)) {
+        virtio_msg_drop(s, msg, &s->drop_malformed, "bad msg_size");
+    } else if (msg->type & VIRTIO_MSG_TYPE_RESPONSE) {
+        virtio_msg_drop(s, msg, &s->drop_unknown, "response to nothing");
+    } else if (msg->type & VIRTIO_MSG_TYPE_BUS) {
+        virtio_msg_receive_bus(s, msg, size - VIRTIO_MSG_HDR_SIZE);
+    } else {
+        virtio_msg_receive_transport(s, msg, size - VIRTIO_MSG_HDR_SIZE);
+    }
+}
+
+static void virtio_msg_slot_announce(VirtIOMSGSlot *slot)
+{
+    slot->event_ready = true;
+    virtio_msg_slot_mark_dirty(slot);
+}
+
+static void virtio_msg_link_changed(void *opaque, bool up)
+{
+    VirtIOMSG *s = opaque;
+    VirtIOMSGSlot *slot;
+    unsigned i;
+
+    s->response_waits = false;
+    for (i = 0; i < s->slots->len; i++) {
+        slot = virtio_msg_slot(s, i);
+        if (!up) {
+            /* Nobody is left to own the buffers that the device holds */
+            virtio_msg_slot_reset(slot);
+            slot->event_removed = false;
+            slot->event_ready = false;
+        } else if (slot->vdev) {
+            virtio_msg_slot_announce(slot);
+        }
+    }
+}
+
+static const VirtIOMSGBusPort virtio_msg_port = {
+    .receive = virtio_msg_receive,
+    .flush = virtio_msg_flush,
+    .link_changed = virtio_msg_link_changed,
+};
+
+/*
+ * Slots
+ */
+
+static bool virtio_msg_add_slot(VirtIOMSG *s, Error **errp)
+{
+    VirtIOMSGSlot *slot = VIRTIO_MSG_SLOT(qdev_new(TYPE_VIRTIO_MSG_SLOT));
+    g_autofree char *child = NULL;
+    g_autofree char *name = NULL;
+
+    slot->transport = s;
+    slot->dev_num = s->slots->len;
+
+    child = g_strdup_printf("slot[%u]", slot->dev_num);
+    object_property_add_child(OBJECT(s), child, OBJECT(slot));
+
+    name = g_strdup_printf("%s.%u", virtio_msg_name(s), slot->dev_num);
+    qbus_init(&slot->bus, sizeof(slot->bus), TYPE_VIRTIO_MSG_VIRTIO_BUS,
+              DEVICE(slot), name);
+    qbus_set_bus_hotplug_handler(BUS(&slot->bus));
+
+    g_ptr_array_add(s->slots, slot);
+    return qdev_realize_and_unref(DEVICE(slot), &s->slot_bus, errp);
+}
+
+/* There is always a free slot, so that a device without bus= finds one */
+static bool virtio_msg_ensure_free_slot(VirtIOMSG *s, Error **errp)
+{
+    unsigned i;
+
+    for (i = 0; i < s->slots->len; i++) {
+        if (!virtio_msg_slot(s, i)->vdev) {
+            return true;
+        }
+    }
+    return s->slots->len == VIRTIO_MSG_MAX_DEVICES ||
+           virtio_msg_add_slot(s, errp);
+}
+
+static void virtio_msg_slot_pre_plugged(DeviceState *d, Error **errp)
+{
+    VirtIOMSGSlot *slot = VIRTIO_MSG_SLOT(d);
+    VirtIODevice *vdev = virtio_bus_get_device(&slot->bus);
+
+    if (!virtio_host_has_feature(vdev, VIRTIO_F_ACCESS_PLATFORM)) {
+        error_setg(errp, "a device on virtio-msg needs iommu_platform=on: its "
+                   "driver's addresses are those of another machine");
+    }
+}
+
+static void virtio_msg_slot_device_plugged(DeviceState *d, Error **errp)
+{
+    VirtIOMSGSlot *slot = VIRTIO_MSG_SLOT(d);
+    VirtIODevice *vdev = virtio_bus_get_device(&slot->bus);
+
+    /* Some devices take the feature back when they learn their backend */
+    if (!virtio_host_has_feature(vdev, VIRTIO_F_ACCESS_PLATFORM)) {
+        error_setg(errp, "a device that cannot do iommu_platform=on cannot "
+                   "stand on virtio-msg");
+        return;
+    }
+    virtio_add_feature(&vdev->host_features, VIRTIO_F_VERSION_1);
+    virtio_add_feature(&vdev->host_features, VIRTIO_F_ORDER_PLATFORM);
+
+    slot->num_queues = virtio_get_num_queues(vdev);
+    slot->config = g_malloc0(vdev->config_len);
+    slot->vdev = vdev;
+
+    if (!virtio_msg_ensure_free_slot(slot->transport, errp)) {
+        slot->vdev = NULL;
+        g_clear_pointer(&slot->config, g_free);
+        return;
+    }
+    virtio_msg_slot_announce(slot);
+}
+
+static void virtio_msg_slot_device_unplugged(DeviceState *d)
+{
+    VirtIOMSGSlot *slot = VIRTIO_MSG_SLOT(d);
+
+    slot->vdev = NULL;
+    g_clear_pointer(&slot->config, g_free);
+    slot->driver_features = 0;
+    slot->unknown_features = false;
+    virtio_msg_slot_drop_queue_events(slot);
+
+    /* Also if READY never left: a driver may have enumerated it meanwhile */
+    slot->event_ready = false;
+    slot->event_removed = true;
+    virtio_msg_slot_mark_dirty(slot);
+}
+
+static AddressSpace *virtio_msg_slot_get_dma_as(DeviceState *d)
+{
+    return virtio_msg_bus_get_dma_as(VIRTIO_MSG_SLOT(d)->transport->link);
+}
+
+static bool virtio_msg_slot_iommu_enabled(DeviceState *d)
+{
+    return true;
+}
+
+static bool virtio_msg_slot_queue_enabled(DeviceState *d, int n)
+{
+    VirtIOMSGSlot *slot = VIRTIO_MSG_SLOT(d);
+
+    return slot->vdev && virtio_msg_slot_queue_active(slot, n);
+}
+
+static void virtio_msg_slot_reset_hold(Object *obj, ResetType type)
+{
+    virtio_msg_slot_reset(VIRTIO_MSG_SLOT(obj));
+}
+
+static void virtio_msg_slot_realize(DeviceState *dev, Error **errp)
+{
+    /* Slots come with their transport and are of no use without */
+    if (!VIRTIO_MSG_SLOT(dev)->transport) {
+        error_setg(errp, "a slot belongs to a virtio-msg transport");
+    }
+}
+
+static void virtio_msg_slot_class_init(ObjectClass *oc, void *data)
+{
+    DeviceClass *dc = DEVICE_CLASS(oc);
+    ResettableClass *rc = RESETTABLE_CLASS(oc);
+
+    dc->realize = virtio_msg_slot_realize;
+    dc->bus_type = TYPE_VIRTIO_MSG_SLOT_BUS;
+    dc->desc = "one device number of a virtio-msg transport";
+    dc->user_creatable = false;
+    dc->hotpluggable = false;
+    rc->phases.hold = virtio_msg_slot_reset_hold;
+}
+
+static void virtio_msg_virtio_bus_class_init(ObjectClass *oc, void *data)
+{
+    BusClass *bc = BUS_CLASS(oc);
+    VirtioBusClass *vbc = VIRTIO_BUS_CLASS(oc);
+    HotplugHandlerClass *hc = HOTPLUG_HANDLER_CLASS(oc);
+
+    bc->max_dev = 1;
+    hc->unplug = qdev_simple_device_unplug_cb;
+    vbc->notify = virtio_msg_slot_notify;
+    vbc->pre_plugged = virtio_msg_slot_pre_plugged;
+    vbc->device_plugged = virtio_msg_slot_device_plugged;
+    vbc->device_unplugged = virtio_msg_slot_device_unplugged;
+    vbc->queue_enabled = virtio_msg_slot_queue_enabled;
+    vbc->get_dma_as = virtio_msg_slot_get_dma_as;
+    vbc->iommu_enabled = virtio_msg_slot_iommu_enabled;
+}
+
+/*
+ * The transport
+ */
+
+static void virtio_msg_realize(DeviceState *dev, Error **errp)
+{
+    VirtIOMSG *s = VIRTIO_MSG(dev);
+    g_autofree char *name = NULL;
+
+    s->link = VIRTIO_MSG_BUS_DEVICE(qdev_get_parent_bus(dev)->parent);
+    QTAILQ_INIT(&s->dirty);
+    s->slots = g_ptr_array_new();
+
+    name = g_strdup_printf("%s.slots", virtio_msg_name(s));
+    qbus_init(&s->slot_bus, sizeof(s->slot_bus), TYPE_VIRTIO_MSG_SLOT_BUS, dev,
+              name);
+    while (s->slots->len < s->initial_slots) {
+        if (!virtio_msg_add_slot(s, errp)) {
+            return;
+        }
+    }
+    virtio_msg_bus_connect(s->link, &virtio_msg_port, s);
+}
+
+static void virtio_msg_unrealize(DeviceState *dev)
+{
+    VirtIOMSG *s = VIRTIO_MSG(dev);
+
+    virtio_msg_bus_connect(s->link, NULL, NULL);
+}
+
+static void virtio_msg_finalize(Object *obj)
+{
+    VirtIOMSG *s = VIRTIO_MSG(obj);
+
+    if (s->slots) {
+        g_ptr_array_free(s->slots, true);
+    }
+}
+
+static void virtio_msg_instance_init(Object *obj)
+{
+    VirtIOMSG *s = VIRTIO_MSG(obj);
+
+    object_property_add_uint64_ptr(obj, "drop-malformed", &s->drop_malformed,
+                                   OBJ_PROP_FLAG_READ);
+    object_property_add_uint64_ptr(obj, "drop-unknown", &s->drop_unknown,
+                                   OBJ_PROP_FLAG_READ);
+    object_property_add_uint64_ptr(obj, "drop-no-device", &s->drop_no_device,
+                                   OBJ_PROP_FLAG_READ);
+    object_property_add_uint64_ptr(obj, "drop-ignored", &s->drop_ignored,
+                                   OBJ_PROP_FLAG_READ);
+}
+
+static const Property virtio_msg_props[] = {
+    DEFINE_PROP_UINT32("slots", VirtIOMSG, initial_slots, 32),
+};
+
+static void virtio_msg_class_init(ObjectClass *oc, void *data)
+{
+    DeviceClass *dc = DEVICE_CLASS(oc);
+
+    dc->realize = virtio_msg_realize;
+    dc->unrealize = virtio_msg_unrealize;
+    dc->bus_type = TYPE_VIRTIO_MSG_BUS;
+    dc->desc = "virtio-msg transport";
+    /* Each link makes its own */
+    dc->user_creatable = false;
+    dc->hotpluggable = false;
+    device_class_set_props(dc, virtio_msg_props);
+}
+
+static const TypeInfo virtio_msg_types[] = {
+    {
+        .name = TYPE_VIRTIO_MSG_SLOT_BUS,
+        .parent = TYPE_BUS,
+        .instance_size = sizeof(BusState),
+    }, {
+        .name = TYPE_VIRTIO_MSG_VIRTIO_BUS,
+        .parent = TYPE_VIRTIO_BUS,
+        .instance_size = sizeof(VirtioBusState),
+        .class_init = virtio_msg_virtio_bus_class_init,
+        .interfaces = (InterfaceInfo[]) {
+            { TYPE_HOTPLUG_HANDLER },
+            { }
+        },
+    }, {
+        .name = TYPE_VIRTIO_MSG_SLOT,
+        .parent = TYPE_DEVICE,
+        .instance_size = sizeof(VirtIOMSGSlot),
+        .class_init = virtio_msg_slot_class_init,
+    }, {
+        .name = TYPE_VIRTIO_MSG,
+        .parent = TYPE_DEVICE,
+        .instance_size = sizeof(VirtIOMSG),
+        .instance_init = virtio_msg_instance_init,
+        .instance_finalize = virtio_msg_finalize,
+        .class_init = virtio_msg_class_init,
+    }
+};
+
+DEFINE_TYPES(virtio_msg_types)

@@ -1,0 +1,200 @@
+/*
+ * virtio-msg bus: the links that carry virtio-msg messages
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef HW_VIRTIO_MSG_BUS_H
+#define HW_VIRTIO_MSG_BUS_H
+
+#include "hw/sysbus.h"
+#include "exec/memory.h"
+#include "qom/object.h"
+#include "standard-headers/linux/virtio_msg.h"
+
+/*
+ * A link is one connection to one peer.  It moves messages and knows nothing
+ * of what they mean.  Each link has a virtio-msg-bus with one child, the
+ * transport, which gives the messages their meaning and knows nothing of how
+ * they travel.
+ *
+ *     link (a virtio-msg-bus-device)
+ *       virtio-msg-bus
+ *         transport (virtio-msg)
+ *
+ * Everything here runs in the main loop with the BQL held.
+ */
+
+#define TYPE_VIRTIO_MSG_BUS "virtio-msg-bus"
+OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMSGBus, VIRTIO_MSG_BUS)
+
+struct VirtIOMSGBus {
+    BusState parent_obj;
+};
+
+#define TYPE_VIRTIO_MSG_BUS_DEVICE "virtio-msg-bus-device"
+OBJECT_DECLARE_TYPE(VirtIOMSGBusDevice, VirtIOMSGBusDeviceClass,
+                    VIRTIO_MSG_BUS_DEVICE)
+
+/* What a link calls in the transport above it */
+typedef struct VirtIOMSGBusPort {
+    /*
+     * A message arrived.  It lies in private memory, holds @arrived bytes
+     * (the rest is zero), and is unchecked.  May send.  Not called while the
+     * link is stalled.
+     */
+    void (*receive)(void *opaque, const struct virtio_msg *msg,
+                    size_t arrived);
+
+    /*
+     * The queue towards the peer may have room: send what waits.  Also called
+     * after each batch of received messages and when virtio_msg_bus_schedule()
+     * asked for it, but not while the link is down.
+     */
+    void (*flush)(void *opaque);
+
+    /*
+     * The link went up or down.  Down: nothing can be sent, what waits is to
+     * be dropped, and the peer's hold on the devices ends.
+     */
+    void (*link_changed)(void *opaque, bool up);
+} VirtIOMSGBusPort;
+
+typedef enum VirtIOMSGBusRecv {
+    VIRTIO_MSG_BUS_RECV_OK,
+    VIRTIO_MSG_BUS_RECV_EMPTY,
+    /* the peer broke the queue; what arrived since is lost */
+    VIRTIO_MSG_BUS_RECV_BAD,
+} VirtIOMSGBusRecv;
+
+struct VirtIOMSGBusDevice {
+    SysBusDevice parent_obj;
+
+    VirtIOMSGBus bus;
+    DeviceState *transport;
+    const VirtIOMSGBusPort *port;
+    void *port_opaque;
+
+    QEMUBH *bh;
+    QEMUTimer *stall_timer;
+    int64_t stall_ms;       /* current retry interval */
+    bool up;
+    bool stalled;           /* the last send found the queue full */
+    bool heard;             /* the peer rang since the link is up */
+    bool kick;              /* sent something since the last doorbell */
+
+    uint32_t slots;         /* property, handed to the transport */
+
+    uint64_t stat_rx;       /* messages taken */
+    uint64_t stat_tx;       /* messages sent */
+    uint64_t stat_stalls;   /* times the queue towards the peer was full */
+    uint64_t stat_bad;      /* times the peer's queue was broken */
+};
+
+struct VirtIOMSGBusDeviceClass {
+    SysBusDeviceClass parent_class;
+
+    /* The realize of the subclass; the parent's runs after it */
+    DeviceRealize realize;
+    DeviceUnrealize unrealize;
+
+    /**
+     * @send: put one message (msg_size bytes of it) into the queue towards
+     * the peer.  Returns false, with nothing changed, if it is full.
+     */
+    bool (*send)(VirtIOMSGBusDevice *link, const struct virtio_msg *msg);
+
+    /**
+     * @recv: take one message from the peer's queue, into @msg, which has
+     * room for the largest.  Sets @arrived to the number of bytes.
+     */
+    VirtIOMSGBusRecv (*recv)(VirtIOMSGBusDevice *link, struct virtio_msg *msg,
+                             size_t *arrived);
+
+    /** @kick: ring the peer's doorbell */
+    void (*kick)(VirtIOMSGBusDevice *link);
+
+    /** @get_dma_as: the peer's memory, at the peer's own addresses */
+    AddressSpace *(*get_dma_as)(VirtIOMSGBusDevice *link);
+
+    /** @max_msg_size: bytes with the header, 44 to 264 */
+    uint16_t max_msg_size;
+};
+
+/**
+ * virtio_msg_bus_connect: attach the transport to its link
+ * @link: the link
+ * @port: the transport's callbacks, or NULL to detach
+ * @opaque: their first argument
+ *
+ * @port has to stay valid until the transport detaches.
+ */
+void virtio_msg_bus_connect(VirtIOMSGBusDevice *link,
+                            const VirtIOMSGBusPort *port, void *opaque);
+
+/**
+ * virtio_msg_bus_send: send one message to the peer
+ * @link: the link
+ * @msg: the message, in wire order, msg_size set and at most the link's maximum
+ *
+ * Returns true once the message is on its way; the doorbell is rung before
+ * control returns to the main loop.  Returns false if the link is down or the
+ * queue is full; then the transport keeps the message, and the port's flush()
+ * is called as soon as there may be room (B-04).
+ */
+bool virtio_msg_bus_send(VirtIOMSGBusDevice *link,
+                         const struct virtio_msg *msg);
+
+/**
+ * virtio_msg_bus_schedule: have the port's flush() called soon
+ * @link: the link
+ *
+ * For events that come up outside of receive(): whatever comes up in one turn
+ * of the main loop goes out together, with one doorbell.
+ */
+void virtio_msg_bus_schedule(VirtIOMSGBusDevice *link);
+
+/**
+ * virtio_msg_bus_process: take what the peer has sent
+ * @link: the link
+ *
+ * For the link's subclass, when the peer rang the doorbell.  Handles a bounded
+ * number of messages and goes on in a later turn of the main loop if there are
+ * more, so that no peer can keep the process to itself (B-05).
+ */
+void virtio_msg_bus_process(VirtIOMSGBusDevice *link);
+
+/**
+ * virtio_msg_bus_set_up: report that the link went up or down
+ * @link: the link
+ * @up: true if messages can be exchanged from now on
+ */
+void virtio_msg_bus_set_up(VirtIOMSGBusDevice *link, bool up);
+
+/**
+ * virtio_msg_bus_get_dma_as: the memory that virtqueues live in
+ * @link: the link
+ *
+ * Returns the peer's AddressSpace, owned by the link; never NULL.
+ */
+AddressSpace *virtio_msg_bus_get_dma_as(VirtIOMSGBusDevice *link);
+
+/**
+ * virtio_msg_bus_max_msg_size: the largest message that the link carries
+ * @link: the link
+ *
+ * Returns bytes, with the header, VIRTIO_MSG_MIN_MAX_SIZE to
+ * VIRTIO_MSG_MAX_SIZE.
+ */
+uint16_t virtio_msg_bus_max_msg_size(VirtIOMSGBusDevice *link);
+
+/**
+ * virtio_msg_bus_name: the name of a link in messages and bus names
+ * @link: a realized link
+ *
+ * Returns the id that the user gave, or one made from the type; owned by the
+ * link.
+ */
+const char *virtio_msg_bus_name(VirtIOMSGBusDevice *link);
+
+#endif /* HW_VIRTIO_MSG_BUS_H */

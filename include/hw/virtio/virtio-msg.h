@@ -1,0 +1,81 @@
+/*
+ * virtio-msg transport
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef HW_VIRTIO_MSG_H
+#define HW_VIRTIO_MSG_H
+
+#include "hw/virtio/virtio-bus.h"
+#include "hw/virtio/virtio-msg-bus.h"
+#include "qemu/bitmap.h"
+#include "qemu/queue.h"
+#include "qom/object.h"
+
+/*
+ * The transport of one link.  It owns the device slots; each slot is a
+ * virtio-bus for one ordinary virtio device, and its number is the device
+ * number on the wire.
+ */
+
+/* Device numbers are 16 bits wide */
+#define VIRTIO_MSG_MAX_DEVICES  65536
+
+#define TYPE_VIRTIO_MSG "virtio-msg"
+OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMSG, VIRTIO_MSG)
+
+#define TYPE_VIRTIO_MSG_SLOT "virtio-msg-slot"
+OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMSGSlot, VIRTIO_MSG_SLOT)
+
+/* The virtio-bus of a slot */
+#define TYPE_VIRTIO_MSG_VIRTIO_BUS "virtio-msg-virtio-bus"
+
+/* The bus that holds the slots of a transport */
+#define TYPE_VIRTIO_MSG_SLOT_BUS "virtio-msg-slot-bus"
+
+struct VirtIOMSGSlot {
+    DeviceState parent_obj;
+
+    VirtioBusState bus;
+    VirtIOMSG *transport;
+    VirtIODevice *vdev;         /* NULL: empty */
+    uint16_t dev_num;
+    uint16_t num_queues;        /* as the device was plugged */
+
+    uint64_t driver_features;   /* what the driver has asked for so far */
+    bool unknown_features;      /* it asked for bits that nobody knows */
+
+    uint32_t generation;        /* of the configuration below */
+    uint8_t *config;            /* as the driver has last been told, or NULL */
+
+    /* Events that wait to be sent; at most one of a kind */
+    DECLARE_BITMAP(used, VIRTIO_QUEUE_MAX);
+    bool event_used;
+    bool event_config;
+    bool event_removed;
+    bool event_ready;
+    bool dirty;                 /* on the transport's list of those */
+    QTAILQ_ENTRY(VirtIOMSGSlot) next;
+};
+
+struct VirtIOMSG {
+    DeviceState parent_obj;
+
+    VirtIOMSGBusDevice *link;
+    BusState slot_bus;
+    GPtrArray *slots;           /* VirtIOMSGSlot, by device number */
+    uint32_t initial_slots;
+
+    bool response_waits;
+    struct virtio_msg response; /* valid if response_waits */
+    QTAILQ_HEAD(, VirtIOMSGSlot) dirty;
+
+    /* Messages that came and had no effect, by reason */
+    uint64_t drop_malformed;
+    uint64_t drop_unknown;
+    uint64_t drop_no_device;
+    uint64_t drop_ignored;
+};
+
+#endif /* HW_VIRTIO_MSG_H */
