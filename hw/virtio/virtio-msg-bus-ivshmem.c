@@ -1,0 +1,533 @@
+/*
+ * virtio-msg link over ivshmem
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/bswap.h"
+#include "qemu/error-report.h"
+#include "qemu/units.h"
+#include "chardev/char-fe.h"
+#include "exec/memory.h"
+#include "hw/qdev-properties.h"
+#include "hw/qdev-properties-system.h"
+#include "hw/virtio/virtio-msg-bus.h"
+#include "hw/virtio/virtio-msg-fifo.h"
+#include "hw/virtio/virtio-msg-ivshmem.h"
+#include "hw/pci/pci.h"
+#include "system/hostmem.h"
+#include "trace.h"
+
+#define TYPE_VIRTIO_MSG_BUS_IVSHMEM "virtio-msg-bus-ivshmem"
+OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMSGBusIvshmem, VIRTIO_MSG_BUS_IVSHMEM)
+
+/* Where the queues of the `spsc` layout lie in the shared memory */
+#define DRIVER_QUEUE_OFFSET     0x0000
+#define DEVICE_QUEUE_OFFSET     0x1000
+
+/* The block at the end of it by which the two sides learn each other's id */
+#define IDS_OFFSET(size)        ((size) - 64)
+#define IDS_MAGIC_VALUE         0x474d5356
+#define IDS_VERSION_VALUE       1
+#define IDS_MAGIC               0
+#define IDS_VERSION             4       /* le16, then le16 0 */
+#define IDS_DEVICE              8
+#define IDS_DRIVER              12
+
+/* Who the driver side is as long as nothing says otherwise */
+#define DEFAULT_PEER            1
+
+#define REMOTE_VMID_AUTO        UINT32_MAX
+
+/*
+ * DMA to a window of Device memory goes through copies.  This bounds what one
+ * link can have in flight, and so what its driver can make us allocate.
+ */
+#define MAX_BOUNCE_BUFFER_SIZE  (64 * MiB)
+
+struct VirtIOMSGBusIvshmem {
+    VirtIOMSGBusDevice parent_obj;
+
+    /* Properties */
+    PCIHostDeviceAddress dev;
+    CharBackend chr;
+    uint32_t remote_vmid;
+    HostMemoryBackend *memdev;
+    PCIHostDeviceAddress sysmem_dev;
+    char *sysmem_map;
+    uint64_t mem_offset;
+    uint64_t mem_low_size;
+    uint64_t mem_hole;
+    bool reset_queues;
+    char *layout;
+
+    VirtIOMSGVFIO *vfio;
+    VirtIOMSGIvshmem *ivshmem;
+    VirtIOMSGFifo fifo;
+
+    AddressSpace dma_as;
+    MemoryRegion dma_root;
+    MemoryRegion *mem;              /* the peer's memory as one piece, or NULL */
+    MemoryRegion window_mr;
+    MemoryRegion low;
+    MemoryRegion high;
+    VirtIOMSGWindow window;         /* valid if sysmem-dev= */
+};
+
+/*
+ * Peer ids
+ */
+
+static uint32_t ids_read(VirtIOMSGIvshmem *ivshmem, size_t off)
+{
+    uint8_t *word = ivshmem->mem + IDS_OFFSET(ivshmem->size) + off;
+
+    return le32_to_cpu(qatomic_read((uint32_t *)word));
+}
+
+static void ids_write(VirtIOMSGIvshmem *ivshmem, size_t off, uint32_t val)
+{
+    uint8_t *word = ivshmem->mem + IDS_OFFSET(ivshmem->size) + off;
+
+    qatomic_set((uint32_t *)word, cpu_to_le32(val));
+}
+
+static bool ids_valid(VirtIOMSGIvshmem *ivshmem)
+{
+    return ids_read(ivshmem, IDS_MAGIC) == IDS_MAGIC_VALUE &&
+           ids_read(ivshmem, IDS_VERSION) == IDS_VERSION_VALUE;
+}
+
+static void ids_announce(VirtIOMSGIvshmem *ivshmem)
+{
+    if (!ids_valid(ivshmem)) {
+        ids_write(ivshmem, IDS_DRIVER, 0);
+        ids_write(ivshmem, IDS_VERSION, IDS_VERSION_VALUE);
+        ids_write(ivshmem, IDS_DEVICE, ivshmem->id + 1);
+        smp_wmb();
+        ids_write(ivshmem, IDS_MAGIC, IDS_MAGIC_VALUE);
+    } else {
+        ids_write(ivshmem, IDS_DEVICE, ivshmem->id + 1);
+    }
+}
+
+static void ids_withdraw(VirtIOMSGIvshmem *ivshmem)
+{
+    if (ids_valid(ivshmem) &&
+        ids_read(ivshmem, IDS_DEVICE) == ivshmem->id + 1) {
+        ids_write(ivshmem, IDS_DEVICE, 0);
+    }
+}
+
+/* Looked up each time: the driver side comes and goes as it likes */
+static uint16_t virtio_msg_bus_ivshmem_peer(VirtIOMSGBusIvshmem *s)
+{
+    uint32_t id;
+
+    if (s->remote_vmid != REMOTE_VMID_AUTO) {
+        return s->remote_vmid;
+    }
+    if (ids_valid(s->ivshmem)) {
+        id = ids_read(s->ivshmem, IDS_DRIVER);
+        if (id > 0 && id <= UINT16_MAX + 1) {
+            return id - 1;
+        }
+    }
+    return DEFAULT_PEER;
+}
+
+/*
+ * The link
+ */
+
+static bool virtio_msg_bus_ivshmem_send(VirtIOMSGBusDevice *link,
+                                        const struct virtio_msg *msg)
+{
+    VirtIOMSGBusIvshmem *s = VIRTIO_MSG_BUS_IVSHMEM(link);
+
+    /* A broken index is the peer's to mend; until then nothing fits */
+    return virtio_msg_fifo_put(&s->fifo, msg, le16_to_cpu(msg->msg_size)) ==
+           VIRTIO_MSG_FIFO_OK;
+}
+
+static VirtIOMSGBusRecv virtio_msg_bus_ivshmem_recv(VirtIOMSGBusDevice *link,
+                                                    struct virtio_msg *msg,
+                                                    size_t *arrived)
+{
+    VirtIOMSGBusIvshmem *s = VIRTIO_MSG_BUS_IVSHMEM(link);
+
+    *arrived = VIRTIO_MSG_FIFO_SLOT_SIZE;
+    switch (virtio_msg_fifo_get(&s->fifo, msg)) {
+    case VIRTIO_MSG_FIFO_OK:
+        return VIRTIO_MSG_BUS_RECV_OK;
+    case VIRTIO_MSG_FIFO_EMPTY:
+        return VIRTIO_MSG_BUS_RECV_EMPTY;
+    default:
+        return VIRTIO_MSG_BUS_RECV_BAD;
+    }
+}
+
+static void virtio_msg_bus_ivshmem_kick(VirtIOMSGBusDevice *link)
+{
+    VirtIOMSGBusIvshmem *s = VIRTIO_MSG_BUS_IVSHMEM(link);
+    uint16_t peer = virtio_msg_bus_ivshmem_peer(s);
+
+    trace_virtio_msg_bus_ivshmem_ring(virtio_msg_bus_name(link), peer);
+    virtio_msg_ivshmem_ring(s->ivshmem, peer);
+}
+
+static AddressSpace *virtio_msg_bus_ivshmem_get_dma_as(VirtIOMSGBusDevice *link)
+{
+    return &VIRTIO_MSG_BUS_IVSHMEM(link)->dma_as;
+}
+
+static void virtio_msg_bus_ivshmem_interrupt(void *opaque)
+{
+    VirtIOMSGBusIvshmem *s = opaque;
+
+    trace_virtio_msg_bus_ivshmem_interrupt(
+        virtio_msg_bus_name(VIRTIO_MSG_BUS_DEVICE(s)));
+    virtio_msg_bus_process(VIRTIO_MSG_BUS_DEVICE(s));
+}
+
+static void virtio_msg_bus_ivshmem_start(VirtIOMSGBusIvshmem *s)
+{
+    virtio_msg_fifo_init_spsc(&s->fifo, s->ivshmem->mem + DEVICE_QUEUE_OFFSET,
+                              s->ivshmem->mem + DRIVER_QUEUE_OFFSET,
+                              s->reset_queues);
+    ids_announce(s->ivshmem);
+    virtio_msg_bus_set_up(VIRTIO_MSG_BUS_DEVICE(s), true);
+}
+
+static void virtio_msg_bus_ivshmem_attached(void *opaque, bool attached)
+{
+    VirtIOMSGBusIvshmem *s = opaque;
+
+    if (attached) {
+        virtio_msg_bus_ivshmem_start(s);
+    } else {
+        virtio_msg_bus_set_up(VIRTIO_MSG_BUS_DEVICE(s), false);
+    }
+}
+
+static const VirtIOMSGIvshmemClient virtio_msg_bus_ivshmem_client = {
+    .interrupt = virtio_msg_bus_ivshmem_interrupt,
+    .attached = virtio_msg_bus_ivshmem_attached,
+};
+
+/*
+ * The peer's memory
+ */
+
+/* Place @low bytes of @mem at mem-offset, and what is left behind the hole */
+static bool virtio_msg_bus_ivshmem_map_windows(VirtIOMSGBusIvshmem *s,
+                                               Error **errp)
+{
+    Object *owner = OBJECT(s);
+    uint64_t size = memory_region_size(s->mem);
+    uint64_t low = s->mem_low_size ?: size;
+    uint64_t high = size - MIN(low, size);
+    uint64_t end;
+
+    if (low > size) {
+        error_setg(errp, "mem-low-size=0x%" PRIx64 " is more than the 0x%"
+                   PRIx64 " bytes that there are", low, size);
+        return false;
+    }
+    if (s->mem_hole && !s->mem_low_size) {
+        error_setg(errp, "mem-hole= needs mem-low-size=, where the hole "
+                   "begins");
+        return false;
+    }
+    if (!QEMU_IS_ALIGNED(s->mem_offset | s->mem_low_size | s->mem_hole,
+                         qemu_real_host_page_size())) {
+        error_setg(errp, "mem-offset=, mem-low-size= and mem-hole= have to be "
+                   "multiples of the page size, 0x%zx",
+                   (size_t)qemu_real_host_page_size());
+        return false;
+    }
+    if (uadd64_overflow(s->mem_offset, size, &end) ||
+        uadd64_overflow(end, s->mem_hole, &end)) {
+        error_setg(errp, "mem-offset=0x%" PRIx64 " and mem-hole=0x%" PRIx64
+                   " put the end of the memory beyond 64 bits",
+                   s->mem_offset, s->mem_hole);
+        return false;
+    }
+
+    memory_region_init_alias(&s->low, owner, "virtio-msg-low", s->mem, 0, low);
+    memory_region_add_subregion(&s->dma_root, s->mem_offset, &s->low);
+    if (high) {
+        memory_region_init_alias(&s->high, owner, "virtio-msg-high", s->mem,
+                                 low, high);
+        memory_region_add_subregion(&s->dma_root,
+                                    s->mem_offset + low + s->mem_hole,
+                                    &s->high);
+    }
+    return true;
+}
+
+static void virtio_msg_bus_ivshmem_unmap_windows(VirtIOMSGBusIvshmem *s)
+{
+    if (memory_region_is_mapped(&s->low)) {
+        memory_region_del_subregion(&s->dma_root, &s->low);
+    }
+    if (memory_region_is_mapped(&s->high)) {
+        memory_region_del_subregion(&s->dma_root, &s->high);
+    }
+}
+
+static char *host_address(const PCIHostDeviceAddress *addr)
+{
+    return g_strdup_printf("%04x:%02x:%02x.%x", addr->domain, addr->bus,
+                           addr->slot, addr->function);
+}
+
+static bool host_address_given(const PCIHostDeviceAddress *addr)
+{
+    return addr->domain != ~0U;
+}
+
+static bool virtio_msg_bus_ivshmem_open_window(VirtIOMSGBusIvshmem *s,
+                                               Error **errp)
+{
+    static const char *const maps[] = {
+        [VIRTIO_MSG_WINDOW_AUTO] = "auto",
+        [VIRTIO_MSG_WINDOW_WC] = "wc",
+        [VIRTIO_MSG_WINDOW_VFIO] = "vfio",
+    };
+    g_autofree char *host = host_address(&s->sysmem_dev);
+    unsigned map = VIRTIO_MSG_WINDOW_AUTO;
+
+    if (s->sysmem_map) {
+        for (map = 0; map < ARRAY_SIZE(maps); map++) {
+            if (g_str_equal(s->sysmem_map, maps[map])) {
+                break;
+            }
+        }
+        if (map == ARRAY_SIZE(maps)) {
+            error_setg(errp, "sysmem-map=%s is unknown; choose auto, wc or "
+                       "vfio", s->sysmem_map);
+            return false;
+        }
+    }
+
+    if (!virtio_msg_window_open(s->vfio, host, map, &s->window, errp)) {
+        error_prepend(errp, "sysmem-dev=: ");
+        return false;
+    }
+
+    if (s->window.map == VIRTIO_MSG_WINDOW_WC) {
+        memory_region_init_ram_ptr(&s->window_mr, OBJECT(s),
+                                   "virtio-msg-sysmem", s->window.size,
+                                   s->window.mem);
+    } else {
+        memory_region_init_ram_device_ptr(&s->window_mr, OBJECT(s),
+                                          "virtio-msg-sysmem", s->window.size,
+                                          s->window.mem);
+        s->dma_as.max_bounce_buffer_size = MAX_BOUNCE_BUFFER_SIZE;
+    }
+    s->mem = &s->window_mr;
+    return true;
+}
+
+static bool virtio_msg_bus_ivshmem_open_memory(VirtIOMSGBusIvshmem *s,
+                                               Error **errp)
+{
+    bool sysmem = host_address_given(&s->sysmem_dev);
+
+    if (s->memdev && sysmem) {
+        error_setg(errp, "memdev= and sysmem-dev= would overlap; give one of "
+                   "them");
+        return false;
+    }
+    if (s->sysmem_map && !sysmem) {
+        error_setg(errp, "sysmem-map= needs sysmem-dev=");
+        return false;
+    }
+
+    if (s->memdev) {
+        if (!s->memdev->share) {
+            error_setg(errp, "memdev=%s is private memory; give the object "
+                       "share=on", object_get_canonical_path_component(
+                                       OBJECT(s->memdev)));
+            return false;
+        }
+        s->mem = host_memory_backend_get_memory(s->memdev);
+    } else if (sysmem) {
+        if (!virtio_msg_bus_ivshmem_open_window(s, errp)) {
+            return false;
+        }
+    } else {
+        warn_report("%s: without memdev= or sysmem-dev= no driver can set up "
+                    "a queue",
+                    virtio_msg_bus_name(VIRTIO_MSG_BUS_DEVICE(s)));
+        return true;
+    }
+    return virtio_msg_bus_ivshmem_map_windows(s, errp);
+}
+
+static void virtio_msg_bus_ivshmem_close_memory(VirtIOMSGBusIvshmem *s)
+{
+    virtio_msg_bus_ivshmem_unmap_windows(s);
+    if (s->window.mem) {
+        object_unparent(OBJECT(&s->window_mr));
+        virtio_msg_window_close(&s->window);
+        s->window.mem = NULL;
+    }
+}
+
+/*
+ * The device
+ */
+
+static bool virtio_msg_bus_ivshmem_attach(VirtIOMSGBusIvshmem *s, Error **errp)
+{
+    if (host_address_given(&s->dev)) {
+        g_autofree char *host = host_address(&s->dev);
+
+        s->ivshmem = virtio_msg_ivshmem_open_vfio(
+            s->vfio, host, &virtio_msg_bus_ivshmem_client, s, errp);
+        if (!s->ivshmem) {
+            error_prepend(errp, "dev=: ");
+        }
+    } else {
+        s->ivshmem = virtio_msg_ivshmem_open_chardev(
+            &s->chr, &virtio_msg_bus_ivshmem_client, s, errp);
+    }
+    return s->ivshmem;
+}
+
+static void virtio_msg_bus_ivshmem_close(VirtIOMSGBusIvshmem *s)
+{
+    virtio_msg_bus_ivshmem_close_memory(s);
+    if (s->ivshmem) {
+        ids_withdraw(s->ivshmem);
+        virtio_msg_ivshmem_close(s->ivshmem);
+        s->ivshmem = NULL;
+    }
+    virtio_msg_vfio_free(s->vfio);
+    s->vfio = NULL;
+    address_space_destroy(&s->dma_as);
+}
+
+static void virtio_msg_bus_ivshmem_realize(DeviceState *dev, Error **errp)
+{
+    VirtIOMSGBusIvshmem *s = VIRTIO_MSG_BUS_IVSHMEM(dev);
+    bool by_dev = host_address_given(&s->dev);
+
+    if (by_dev == qemu_chr_fe_backend_connected(&s->chr)) {
+        error_setg(errp, by_dev
+                   ? "dev= and chardev= exclude each other; give one of them"
+                   : "give dev=, the PCI address of an ivshmem-doorbell, or "
+                     "chardev=, a socket to an ivshmem-server");
+        return;
+    }
+    if (s->layout && !g_str_equal(s->layout, "spsc")) {
+        error_setg(errp, "layout=%s is unknown; choose spsc", s->layout);
+        return;
+    }
+    if (s->remote_vmid != REMOTE_VMID_AUTO && s->remote_vmid > UINT16_MAX) {
+        error_setg(errp, "remote-vmid=%" PRIu32 " is out of range; ivshmem "
+                   "ids are 0 to %d", s->remote_vmid, UINT16_MAX);
+        return;
+    }
+
+    memory_region_init(&s->dma_root, OBJECT(s), "virtio-msg-dma", UINT64_MAX);
+    address_space_init(&s->dma_as, &s->dma_root,
+                       virtio_msg_bus_name(VIRTIO_MSG_BUS_DEVICE(s)));
+    /* A window of ordinary memory needs no copies: see open_window */
+    s->dma_as.max_bounce_buffer_size = 0;
+    s->vfio = virtio_msg_vfio_new();
+
+    if (!virtio_msg_bus_ivshmem_open_memory(s, errp) ||
+        !virtio_msg_bus_ivshmem_attach(s, errp)) {
+        virtio_msg_bus_ivshmem_close(s);
+        return;
+    }
+    virtio_msg_bus_ivshmem_start(s);
+}
+
+static void virtio_msg_bus_ivshmem_unrealize(DeviceState *dev)
+{
+    virtio_msg_bus_ivshmem_close(VIRTIO_MSG_BUS_IVSHMEM(dev));
+}
+
+static const Property virtio_msg_bus_ivshmem_props[] = {
+    DEFINE_PROP_PCI_HOST_DEVADDR("dev", VirtIOMSGBusIvshmem, dev),
+    DEFINE_PROP_CHR("chardev", VirtIOMSGBusIvshmem, chr),
+    DEFINE_PROP_UINT32("remote-vmid", VirtIOMSGBusIvshmem, remote_vmid,
+                       REMOTE_VMID_AUTO),
+    DEFINE_PROP_LINK("memdev", VirtIOMSGBusIvshmem, memdev,
+                     TYPE_MEMORY_BACKEND, HostMemoryBackend *),
+    DEFINE_PROP_PCI_HOST_DEVADDR("sysmem-dev", VirtIOMSGBusIvshmem,
+                                 sysmem_dev),
+    DEFINE_PROP_STRING("sysmem-map", VirtIOMSGBusIvshmem, sysmem_map),
+    DEFINE_PROP_SIZE("mem-offset", VirtIOMSGBusIvshmem, mem_offset, 0),
+    DEFINE_PROP_SIZE("mem-low-size", VirtIOMSGBusIvshmem, mem_low_size, 0),
+    DEFINE_PROP_SIZE("mem-hole", VirtIOMSGBusIvshmem, mem_hole, 0),
+    DEFINE_PROP_BOOL("reset-queues", VirtIOMSGBusIvshmem, reset_queues, false),
+    DEFINE_PROP_STRING("layout", VirtIOMSGBusIvshmem, layout),
+};
+
+static void virtio_msg_bus_ivshmem_instance_init(Object *obj)
+{
+    VirtIOMSGBusIvshmem *s = VIRTIO_MSG_BUS_IVSHMEM(obj);
+
+    /* Not given, as no PCI domain has this number */
+    s->dev.domain = ~0U;
+    s->sysmem_dev.domain = ~0U;
+}
+
+static void virtio_msg_bus_ivshmem_class_init(ObjectClass *oc, void *data)
+{
+    DeviceClass *dc = DEVICE_CLASS(oc);
+    VirtIOMSGBusDeviceClass *k = VIRTIO_MSG_BUS_DEVICE_CLASS(oc);
+
+    dc->desc = "virtio-msg link over ivshmem";
+    dc->user_creatable = true;
+    device_class_set_props(dc, virtio_msg_bus_ivshmem_props);
+    k->realize = virtio_msg_bus_ivshmem_realize;
+    k->unrealize = virtio_msg_bus_ivshmem_unrealize;
+    k->send = virtio_msg_bus_ivshmem_send;
+    k->recv = virtio_msg_bus_ivshmem_recv;
+    k->kick = virtio_msg_bus_ivshmem_kick;
+    k->get_dma_as = virtio_msg_bus_ivshmem_get_dma_as;
+    k->max_msg_size = VIRTIO_MSG_FIFO_SLOT_SIZE;
+
+    object_class_property_set_description(oc, "dev",
+        "PCI address of an ivshmem-doorbell bound to vfio-pci");
+    object_class_property_set_description(oc, "chardev",
+        "socket to an ivshmem-server");
+    object_class_property_set_description(oc, "remote-vmid",
+        "the driver side's ivshmem id, if it does not announce it");
+    object_class_property_set_description(oc, "memdev",
+        "the driver side's memory, share=on");
+    object_class_property_set_description(oc, "sysmem-dev",
+        "PCI address of an ivshmem-plain that holds the driver side's memory");
+    object_class_property_set_description(oc, "sysmem-map",
+        "how to map it: auto, wc or vfio");
+    object_class_property_set_description(oc, "mem-offset",
+        "address at which the driver side sees its memory");
+    object_class_property_set_description(oc, "mem-low-size",
+        "bytes of it below the hole (0: there is no hole)");
+    object_class_property_set_description(oc, "mem-hole",
+        "bytes of address space that the hole takes");
+    object_class_property_set_description(oc, "reset-queues",
+        "zero both queues at start");
+    object_class_property_set_description(oc, "layout",
+        "layout of the shared memory: spsc");
+}
+
+static const TypeInfo virtio_msg_bus_ivshmem_types[] = {
+    {
+        .name = TYPE_VIRTIO_MSG_BUS_IVSHMEM,
+        .parent = TYPE_VIRTIO_MSG_BUS_DEVICE,
+        .instance_size = sizeof(VirtIOMSGBusIvshmem),
+        .instance_init = virtio_msg_bus_ivshmem_instance_init,
+        .class_init = virtio_msg_bus_ivshmem_class_init,
+    }
+};
+
+DEFINE_TYPES(virtio_msg_bus_ivshmem_types)

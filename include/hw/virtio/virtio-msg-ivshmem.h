@@ -1,0 +1,162 @@
+/*
+ * Attachments to ivshmem shared memory
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef HW_VIRTIO_MSG_IVSHMEM_H
+#define HW_VIRTIO_MSG_IVSHMEM_H
+
+#include "chardev/char-fe.h"
+#include "exec/hwaddr.h"
+
+/*
+ * An attachment is our end of an ivshmem: a piece of memory that is shared
+ * with other peers, an id among them, doorbells to ring and one that rings.
+ * It is either a PCI function of this system, reached through VFIO, or a
+ * client of an ivshmem server.
+ *
+ * Everything here runs in the main loop with the BQL held.
+ */
+
+typedef struct VirtIOMSGIvshmem VirtIOMSGIvshmem;
+
+/* What an attachment calls in its user */
+typedef struct VirtIOMSGIvshmemClient {
+    /* Another peer rang our doorbell */
+    void (*interrupt)(void *opaque);
+
+    /*
+     * The attachment came (back) or went.  While it is gone the memory stays
+     * mapped but nobody hears the doorbell; after it came back, memory and id
+     * may be others.  Not called for what the open function already returns.
+     */
+    void (*attached)(void *opaque, bool attached);
+} VirtIOMSGIvshmemClient;
+
+typedef struct VirtIOMSGIvshmemOps {
+    void (*ring)(VirtIOMSGIvshmem *ivshmem, uint16_t peer);
+    void (*close)(VirtIOMSGIvshmem *ivshmem);
+} VirtIOMSGIvshmemOps;
+
+struct VirtIOMSGIvshmem {
+    const VirtIOMSGIvshmemOps *ops;
+    const VirtIOMSGIvshmemClient *client;
+    void *opaque;
+
+    uint8_t *mem;       /* shared; may be Device memory: aligned accesses only */
+    size_t size;        /* bytes */
+    uint16_t id;        /* ours */
+};
+
+/* No ivshmem for virtio-msg is smaller: two queues and a page for the rest */
+#define VIRTIO_MSG_IVSHMEM_MIN_SIZE 0x3000
+
+/**
+ * virtio_msg_ivshmem_ring: ring vector 0 of a peer
+ * @ivshmem: an attachment
+ * @peer: the peer's ivshmem id; one that does not exist is ignored
+ */
+static inline void virtio_msg_ivshmem_ring(VirtIOMSGIvshmem *ivshmem,
+                                           uint16_t peer)
+{
+    ivshmem->ops->ring(ivshmem, peer);
+}
+
+/**
+ * virtio_msg_ivshmem_close: detach
+ * @ivshmem: an attachment, freed by this, with its memory; may be NULL
+ */
+static inline void virtio_msg_ivshmem_close(VirtIOMSGIvshmem *ivshmem)
+{
+    if (ivshmem) {
+        ivshmem->ops->close(ivshmem);
+    }
+}
+
+/**
+ * virtio_msg_ivshmem_open_chardev: become a client of an ivshmem server
+ * @chr: a connected character device, stays the caller's and has to outlive
+ *       the attachment
+ * @client: callbacks, static
+ * @opaque: their first argument
+ * @errp: set on failure
+ *
+ * Waits, for a bounded time, until the server has handed out memory and id.
+ *
+ * Returns the attachment, or NULL with @errp set.
+ */
+VirtIOMSGIvshmem *
+virtio_msg_ivshmem_open_chardev(CharBackend *chr,
+                                const VirtIOMSGIvshmemClient *client,
+                                void *opaque, Error **errp);
+
+/* The VFIO container of a link, with the groups of its PCI functions */
+typedef struct VirtIOMSGVFIO VirtIOMSGVFIO;
+
+/**
+ * virtio_msg_vfio_new: an empty container
+ *
+ * Nothing of VFIO is opened before the first function is.
+ */
+VirtIOMSGVFIO *virtio_msg_vfio_new(void);
+
+/**
+ * virtio_msg_vfio_free: close a container and its groups
+ * @vfio: may be NULL; what was opened through it has to be closed before
+ */
+void virtio_msg_vfio_free(VirtIOMSGVFIO *vfio);
+
+/**
+ * virtio_msg_ivshmem_open_vfio: attach through a PCI function of this system
+ * @vfio: the container to open it in, has to outlive the attachment
+ * @host: PCI address in sysfs' notation, 0000:00:03.0
+ * @client: callbacks, static
+ * @opaque: their first argument
+ * @errp: set on failure
+ *
+ * Returns the attachment, or NULL with @errp set.
+ */
+VirtIOMSGIvshmem *
+virtio_msg_ivshmem_open_vfio(VirtIOMSGVFIO *vfio, const char *host,
+                             const VirtIOMSGIvshmemClient *client,
+                             void *opaque, Error **errp);
+
+typedef enum VirtIOMSGWindowMap {
+    /* write-combining if sysfs has it, else through VFIO */
+    VIRTIO_MSG_WINDOW_AUTO,
+    /* resource2_wc in sysfs: ordinary memory, zero copy */
+    VIRTIO_MSG_WINDOW_WC,
+    /* mmap of the VFIO region: Device memory, accesses aligned and split */
+    VIRTIO_MSG_WINDOW_VFIO,
+} VirtIOMSGWindowMap;
+
+/* BAR 2 of an ivshmem, mapped as a window to another system's memory */
+typedef struct VirtIOMSGWindow {
+    void *mem;
+    size_t size;            /* bytes */
+    int device;             /* keeps the function enabled */
+    VirtIOMSGWindowMap map; /* how it is mapped: not AUTO */
+} VirtIOMSGWindow;
+
+/**
+ * virtio_msg_window_open: map BAR 2 of an ivshmem through VFIO or sysfs
+ * @vfio: the container to open it in, has to outlive the window
+ * @host: PCI address in sysfs' notation, 0000:00:04.0
+ * @map: how to map it
+ * @window: filled in; to be closed with virtio_msg_window_close()
+ * @errp: set on failure
+ *
+ * Returns false with @errp set, and @window untouched, on failure.
+ */
+bool virtio_msg_window_open(VirtIOMSGVFIO *vfio, const char *host,
+                            VirtIOMSGWindowMap map, VirtIOMSGWindow *window,
+                            Error **errp);
+
+/**
+ * virtio_msg_window_close: unmap a window
+ * @window: one that virtio_msg_window_open() filled in
+ */
+void virtio_msg_window_close(VirtIOMSGWindow *window);
+
+#endif /* HW_VIRTIO_MSG_IVSHMEM_H */
