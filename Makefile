@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+# What the parts are and how they are built is known to scripts/; this knows
+# what comes before what. ninja and the scripts find out by themselves what is
+# out of date, so that every target here is run each time and costs little.
+
+MAKEFLAGS += --no-print-directory
+.NOTPARALLEL:
+.DEFAULT_GOAL := all
+
+ifneq ($(filter-out help clean distclean,$(or $(MAKECMDGOALS),all)),)
+include build/config.mk
+endif
+
+NET ?= user
+MODE ?= two
+DEMO_ARGS ?=
+
+STEP := scripts/step
+SUITE := scripts/run-suite
+
+QTESTS := virtio-msg-test
+UNITS := test-virtio-msg-fifo
+SUITES := $(UNITS) $(QTESTS) modules demo-two-user demo-two-bridge \
+          demo-local-user
+
+.PHONY: all
+all: host arm64 modules
+
+build/config.mk:
+	@./configure
+
+.PHONY: deps
+deps:
+	@scripts/deps install
+
+#
+# QEMU
+#
+
+.PHONY: stage host arm64
+stage: deps
+	@[ -e build/base.stamp ] && [ -z "$(QEMU_SRC)" ] || \
+		$(STEP) fetch-qemu "fetching QEMU" scripts/fetch-qemu $(QEMU_SRC)
+	@$(STEP) stage "staging our changes over it" scripts/stage
+
+host: stage
+	@$(STEP) host "building QEMU for this host" scripts/build-qemu host
+
+arm64: stage
+	@$(STEP) sysroot "providing the libraries of Debian 12 for arm64" \
+		scripts/build-sysroot
+	@$(STEP) arm64 "building the device process for arm64" \
+		scripts/build-qemu arm64
+
+#
+# The kernel modules
+#
+
+.PHONY: modules
+modules: deps
+	@$(STEP) modules "building the kernel modules" scripts/build-modules
+
+#
+# The demo
+#
+
+.PHONY: images demo demo-local demo-shell
+images: host arm64 modules
+	@$(STEP) images "making the images of the machines" scripts/build-images
+
+demo: images
+	@demo/run --mode $(MODE) --net $(NET) $(DEMO_ARGS)
+
+demo-local: images
+	@demo/run --mode local $(DEMO_ARGS)
+
+demo-shell: images
+	@demo/shell --mode $(MODE) --net $(NET) $(DEMO_ARGS)
+
+#
+# Tests
+#
+
+.PHONY: unit-build unit qtest-build qtest check bench
+unit-build: deps
+	@$(STEP) native "building the unit tests" scripts/build-native
+
+unit: unit-build
+	@rc=0; for test in $(UNITS); do \
+		$(SUITE) $$test build/native/$$test --tap || rc=1; \
+	done; exit $$rc
+
+qtest: host
+	@$(STEP) qtest "building the qtests" \
+		scripts/build-qemu host $(QTESTS:%=tests/qtest/%)
+	@rc=0; for test in $(QTESTS); do \
+		QTEST_QEMU_BINARY=build/host/qemu-system-aarch64 \
+		QTEST_QEMU_IMG=build/host/qemu-img \
+		G_TEST_DBUS_DAEMON=/bin/false \
+		$(SUITE) $$test build/host/tests/qtest/$$test --tap -k || rc=1; \
+	done; exit $$rc
+
+# All suites run, whatever becomes of the others; what counts is the tally.
+check: images
+	@rm -rf build/results
+	-@$(MAKE) unit
+	-@$(MAKE) qtest
+	-@$(SUITE) modules scripts/check-modules
+	-@demo/run --mode two --net user
+	-@demo/run --mode two --net bridge
+	-@demo/run --mode local
+	@echo
+	@scripts/tally $(SUITES)
+
+.PHONY: tally
+tally:
+	@scripts/tally $(SUITES)
+
+bench: host arm64
+	@scripts/bench
+
+#
+# The rest
+#
+
+.PHONY: clean distclean help
+clean:
+	@[ ! -d build ] || find build -mindepth 1 -maxdepth 1 \
+		! -name downloads ! -name apt ! -name config.mk \
+		-exec rm -rf {} +
+
+distclean:
+	@rm -rf build
+
+help:
+	@echo "usage: make [V=1] [TARGET...]"
+	@echo
+	@echo "  all          QEMU for this host and for arm64, and the kernel"
+	@echo "               modules (the default)"
+	@echo "  host         QEMU for this host: build/host"
+	@echo "  arm64        the device process for arm64: build/arm64"
+	@echo "  modules      the kernel modules for Linux 6.1 and 6.12, arm64 and"
+	@echo "               amd64: build/modules"
+	@echo "  demo         boot both machines and test virtio-rng, virtio-net and"
+	@echo "               virtio-blk between them; NET=user or NET=bridge"
+	@echo "  demo-local   the quick variant: one machine, the device process on"
+	@echo "               this host"
+	@echo "  demo-shell   leave both machines at a prompt, in tmux"
+	@echo "  check        all tests: unit tests, qtests, the modules, the demo"
+	@echo "  unit         only the unit tests, which need no QEMU"
+	@echo "  qtest        only the qtests"
+	@echo "  bench        measure start-up, memory and round trips"
+	@echo "  clean        remove all that was built, keep what was downloaded"
+	@echo "  distclean    remove build/ altogether"
+	@echo "  help         show this text"
+	@echo
+	@echo "V=1 shows the output of each step, which otherwise goes to build/logs."
+	@echo "DEMO_ARGS=... goes to demo/run; see demo/run --help."
+	@echo "./configure --help tells how to build upon another QEMU 10.0.x."
