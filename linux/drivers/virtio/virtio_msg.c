@@ -1,0 +1,806 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * virtio-msg: a virtio transport over messages
+ *
+ * What other transports do with registers, this one does with requests to the
+ * device side.  A bus carries them; it is another module's.  The device side
+ * is not trusted: whatever it answers is checked here.
+ */
+#include <linux/delay.h>
+#include <linux/log2.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/virtio.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ring.h>
+
+#include "virtio_msg_compat.h"
+#include "virtio_msg_internal.h"
+
+/* The virtio specification's largest split queue */
+#define VIRTIO_MSG_MAX_QUEUE_SIZE	32768
+
+/* The core keeps 64 feature bits. */
+#define VIRTIO_MSG_CORE_FEATURE_BLOCKS	2
+
+/* How often a config access that collides with a change is tried again */
+#define VIRTIO_MSG_CONFIG_TRIES		5
+
+/* The core reads on while the generation changes, we do not so for ever. */
+#define VIRTIO_MSG_MAX_GENERATION_CHANGES	100
+
+/* A device that does not reset at once is asked this often, 20 ms apart. */
+#define VIRTIO_MSG_RESET_TRIES		50
+
+#define to_virtio_msg_device(_vdev) \
+	container_of(_vdev, struct virtio_msg_device, vdev)
+
+static struct device *vm_parent(struct virtio_msg_device *vmdev)
+{
+	return vmdev->vdev.dev.parent;
+}
+
+static void vm_break_work(struct work_struct *work)
+{
+	struct virtio_msg_device *vmdev =
+		container_of(work, struct virtio_msg_device, break_work);
+
+	virtio_break_device(&vmdev->vdev);
+}
+
+void virtio_msg_break(struct virtio_msg_device *vmdev)
+{
+	WRITE_ONCE(vmdev->broken, true);
+
+	/* The core's list of queues exists once there was one of ours. */
+	if (!list_empty_careful(&vmdev->vqs))
+		schedule_work(&vmdev->break_work);
+}
+EXPORT_SYMBOL_GPL(virtio_msg_break);
+
+/*
+ * Sends request, whose payload of request_len bytes is in place, and accepts
+ * an answer with at least response_len bytes of payload.  A device that fails
+ * to answer, or to answer sensibly, is not asked again.
+ */
+static int vm_transfer(struct virtio_msg_device *vmdev, u8 msg_id,
+		       struct virtio_msg *request, size_t request_len,
+		       struct virtio_msg *response, size_t response_len)
+{
+	int err;
+
+	if (READ_ONCE(vmdev->broken))
+		return -EIO;
+
+	request->type = 0;
+	request->msg_id = msg_id;
+	request->dev_num = cpu_to_le16(vmdev->dev_num);
+	request->msg_size = cpu_to_le16(VIRTIO_MSG_HDR_SIZE + request_len);
+	memset(response, 0, sizeof(*response));
+
+	err = vmdev->ops->transfer(vmdev, request, response);
+	if (!err && le16_to_cpu(response->msg_size) <
+		    VIRTIO_MSG_HDR_SIZE + response_len)
+		err = -EPROTO;
+	if (err) {
+		dev_err(vm_parent(vmdev),
+			"device %u: request 0x%02x failed (%d), giving the device up\n",
+			vmdev->dev_num, msg_id, err);
+		virtio_msg_break(vmdev);
+	}
+	return err;
+}
+
+/* For an answer that came but makes no sense */
+static int vm_bad_answer(struct virtio_msg_device *vmdev, const char *what)
+{
+	dev_err(vm_parent(vmdev), "device %u: bad %s, giving the device up\n",
+		vmdev->dev_num, what);
+	virtio_msg_break(vmdev);
+	return -EPROTO;
+}
+
+static size_t vm_max_payload(struct virtio_msg_device *vmdev)
+{
+	return vmdev->max_msg_size - VIRTIO_MSG_HDR_SIZE;
+}
+
+/* Features */
+
+static u64 vm_get_features(struct virtio_device *vdev)
+{
+	struct virtio_msg_device *vmdev = to_virtio_msg_device(vdev);
+	const size_t head = offsetof(struct virtio_msg_features, features);
+	u32 first, answered, wanted, i;
+	struct virtio_msg request, response;
+	u64 features = 0;
+
+	for (first = 0; first < vmdev->num_feature_blocks; first += answered) {
+		wanted = vmdev->num_feature_blocks - first;
+		request.get_features.block_index = cpu_to_le32(first);
+		request.get_features.num_blocks = cpu_to_le32(wanted);
+		if (vm_transfer(vmdev, VIRTIO_MSG_GET_DEVICE_FEATURES,
+				&request, sizeof(request.get_features),
+				&response, head))
+			return 0;
+
+		answered = le32_to_cpu(response.features.num_blocks);
+		if (!answered)
+			break;
+		if (answered > wanted ||
+		    le32_to_cpu(response.features.block_index) != first ||
+		    le16_to_cpu(response.msg_size) <
+		    VIRTIO_MSG_HDR_SIZE + head + answered * sizeof(__le32)) {
+			vm_bad_answer(vmdev, "features");
+			return 0;
+		}
+		for (i = 0; i < answered; i++)
+			features |= (u64)le32_to_cpu(response.features.features[i])
+				    << (32 * (first + i));
+	}
+	return features;
+}
+
+static int vm_finalize_features(struct virtio_device *vdev)
+{
+	struct virtio_msg_device *vmdev = to_virtio_msg_device(vdev);
+	bool ring_reset = __virtio_test_bit(vdev, VIRTIO_F_RING_RESET);
+	struct virtio_msg request, response;
+	struct virtio_msg_features *features = &request.features;
+	u32 i;
+
+	vring_transport_features(vdev);
+
+	/* The ring does not know of this one, it is the transport's. */
+	if (ring_reset)
+		__virtio_set_bit(vdev, VIRTIO_F_RING_RESET);
+
+	/*
+	 * The device is on another machine: what it is given must be addresses
+	 * that the DMA API made, in the layout of virtio 1.
+	 */
+	if (!__virtio_test_bit(vdev, VIRTIO_F_VERSION_1) ||
+	    !__virtio_test_bit(vdev, VIRTIO_F_ACCESS_PLATFORM)) {
+		dev_err(&vdev->dev,
+			"device %u must offer VERSION_1 and ACCESS_PLATFORM (iommu_platform=on)\n",
+			vmdev->dev_num);
+		return -EINVAL;
+	}
+
+	features->block_index = 0;
+	features->num_blocks = cpu_to_le32(vmdev->num_feature_blocks);
+	for (i = 0; i < vmdev->num_feature_blocks; i++)
+		features->features[i] = cpu_to_le32(vdev->features >> (32 * i));
+
+	return vm_transfer(vmdev, VIRTIO_MSG_SET_DRIVER_FEATURES, &request,
+			   offsetof(struct virtio_msg_features, features) +
+			   i * sizeof(__le32), &response, 0);
+}
+
+/* Configuration */
+
+static int vm_get_chunk(struct virtio_msg_device *vmdev, u32 offset,
+			void *buf, u32 len)
+{
+	const size_t head = offsetof(struct virtio_msg_config, data);
+	struct virtio_msg request, response;
+	int err;
+
+	request.get_config.offset = cpu_to_le32(offset);
+	request.get_config.length = cpu_to_le32(len);
+	err = vm_transfer(vmdev, VIRTIO_MSG_GET_CONFIG,
+			  &request, sizeof(request.get_config),
+			  &response, head);
+	if (err)
+		return err;
+
+	if (le32_to_cpu(response.config.length) != len ||
+	    le32_to_cpu(response.config.offset) != offset ||
+	    le16_to_cpu(response.msg_size) < VIRTIO_MSG_HDR_SIZE + head + len)
+		return vm_bad_answer(vmdev, "configuration");
+
+	WRITE_ONCE(vmdev->generation, le32_to_cpu(response.config.generation));
+	memcpy(buf, response.config.data, len);
+	return 0;
+}
+
+/* Returns true if the range may be accessed, one message's worth at a time. */
+static bool vm_config_ok(struct virtio_msg_device *vmdev, u32 offset, u32 len)
+{
+	if (offset <= vmdev->config_size && len <= vmdev->config_size - offset)
+		return true;
+
+	dev_warn_once(&vmdev->vdev.dev,
+		      "device %u: no configuration at %u..%u, it has %u bytes\n",
+		      vmdev->dev_num, offset, offset + len, vmdev->config_size);
+	return false;
+}
+
+static int vm_get_range(struct virtio_msg_device *vmdev, u32 offset,
+			u8 *buf, u32 len)
+{
+	u32 max = vm_max_payload(vmdev) -
+		  offsetof(struct virtio_msg_config, data);
+	u32 tries, done, chunk, generation = 0;
+	int err;
+
+	for (tries = 0; tries < VIRTIO_MSG_CONFIG_TRIES; tries++) {
+		for (done = 0; done < len; done += chunk) {
+			chunk = min(max, len - done);
+			err = vm_get_chunk(vmdev, offset + done, buf + done,
+					   chunk);
+			if (err)
+				return err;
+			/* Pieces of different generations do not fit together. */
+			if (!done)
+				generation = vmdev->generation;
+			else if (generation != vmdev->generation)
+				break;
+		}
+		if (done >= len)
+			return 0;
+	}
+	return vm_bad_answer(vmdev, "configuration, it never stands still");
+}
+
+static void vm_get(struct virtio_device *vdev, unsigned int offset,
+		   void *buf, unsigned int len)
+{
+	struct virtio_msg_device *vmdev = to_virtio_msg_device(vdev);
+
+	if (!vm_config_ok(vmdev, offset, len) ||
+	    vm_get_range(vmdev, offset, buf, len))
+		memset(buf, 0, len);
+}
+
+static int vm_set_chunk(struct virtio_msg_device *vmdev, u32 offset,
+			const void *buf, u32 len)
+{
+	const size_t head = offsetof(struct virtio_msg_config, data);
+	u8 current_data[VIRTIO_MSG_MAX_CONFIG_DATA];
+	struct virtio_msg request, response;
+	unsigned int tries;
+	u32 generation;
+	int err;
+
+	for (tries = 0; tries < VIRTIO_MSG_CONFIG_TRIES; tries++) {
+		generation = READ_ONCE(vmdev->generation);
+		request.config.generation = cpu_to_le32(generation);
+		request.config.offset = cpu_to_le32(offset);
+		request.config.length = cpu_to_le32(len);
+		memcpy(request.config.data, buf, len);
+		err = vm_transfer(vmdev, VIRTIO_MSG_SET_CONFIG, &request,
+				  head + len, &response, head);
+		if (err)
+			return err;
+
+		generation = le32_to_cpu(response.config.generation);
+		if (response.config.length) {
+			WRITE_ONCE(vmdev->generation, generation);
+			return 0;
+		}
+
+		/* Refused: see what has changed before trying again.  D-04. */
+		err = vm_get_chunk(vmdev, offset, current_data, len);
+		if (err)
+			return err;
+	}
+	dev_warn(&vmdev->vdev.dev,
+		 "device %u refuses to set its configuration at %u\n",
+		 vmdev->dev_num, offset);
+	return -EIO;
+}
+
+static void vm_set(struct virtio_device *vdev, unsigned int offset,
+		   const void *buf, unsigned int len)
+{
+	struct virtio_msg_device *vmdev = to_virtio_msg_device(vdev);
+	u32 max = vm_max_payload(vmdev) -
+		  offsetof(struct virtio_msg_config, data);
+	u32 done, chunk;
+
+	if (!vm_config_ok(vmdev, offset, len))
+		return;
+
+	for (done = 0; done < len; done += chunk) {
+		chunk = min(max, len - done);
+		if (vm_set_chunk(vmdev, offset + done, buf + done, chunk))
+			return;
+	}
+}
+
+/*
+ * Each GET_CONFIG brought the generation along, so nothing needs to be asked:
+ * if this did not change over a read, no answer in it came from another one.
+ */
+static u32 vm_generation(struct virtio_device *vdev)
+{
+	struct virtio_msg_device *vmdev = to_virtio_msg_device(vdev);
+	u32 generation = READ_ONCE(vmdev->generation);
+
+	if (generation == vmdev->reported_generation)
+		vmdev->generation_changes = 0;
+	else if (++vmdev->generation_changes > VIRTIO_MSG_MAX_GENERATION_CHANGES)
+		/* Breaking it freezes the generation and so ends the core's loop. */
+		vm_bad_answer(vmdev, "configuration, it never stands still");
+
+	vmdev->reported_generation = generation;
+	return generation;
+}
+
+/* Status */
+
+static u8 vm_get_status(struct virtio_device *vdev)
+{
+	struct virtio_msg_device *vmdev = to_virtio_msg_device(vdev);
+	struct virtio_msg request, response;
+
+	if (!vm_transfer(vmdev, VIRTIO_MSG_GET_DEVICE_STATUS, &request, 0,
+			 &response, sizeof(response.status)))
+		WRITE_ONCE(vmdev->status, le32_to_cpu(response.status.status));
+	return vmdev->status;
+}
+
+static void vm_set_status(struct virtio_device *vdev, u8 status)
+{
+	struct virtio_msg_device *vmdev = to_virtio_msg_device(vdev);
+	struct virtio_msg request, response;
+
+	request.status.status = cpu_to_le32(status);
+	if (!vm_transfer(vmdev, VIRTIO_MSG_SET_DEVICE_STATUS,
+			 &request, sizeof(request.status),
+			 &response, sizeof(response.status)))
+		WRITE_ONCE(vmdev->status, le32_to_cpu(response.status.status));
+}
+
+static void vm_reset(struct virtio_device *vdev)
+{
+	struct virtio_msg_device *vmdev = to_virtio_msg_device(vdev);
+	unsigned int tries;
+
+	/* What is broken counts as reset: there is nothing more we could do. */
+	WRITE_ONCE(vmdev->status, 0);
+	vm_set_status(vdev, 0);
+	for (tries = 0; vmdev->status && tries < VIRTIO_MSG_RESET_TRIES; tries++) {
+		msleep(20);
+		if (READ_ONCE(vmdev->broken))
+			break;
+		vm_get_status(vdev);
+	}
+	if (vmdev->status) {
+		WRITE_ONCE(vmdev->status, 0);
+		vm_bad_answer(vmdev, "status, it does not reset");
+	}
+}
+
+bool virtio_msg_restarted(struct virtio_msg_device *vmdev)
+{
+	u8 expected = READ_ONCE(vmdev->status);
+
+	if (READ_ONCE(vmdev->broken))
+		return true;
+	return expected && !vm_get_status(&vmdev->vdev);
+}
+EXPORT_SYMBOL_GPL(virtio_msg_restarted);
+
+/* Virtqueues */
+
+static bool vm_notify(struct virtqueue *vq)
+{
+	struct virtio_msg_device *vmdev = to_virtio_msg_device(vq->vdev);
+
+	if (READ_ONCE(vmdev->broken))
+		return false;
+
+	return vmdev->ops->notify(vmdev, vq->priv,
+				  virtio_msg_notification_data(vq));
+}
+
+static int vm_query_vq(struct virtio_msg_device *vmdev, u32 index,
+		       u32 *max_size, u32 *cur_size)
+{
+	struct virtio_msg request, response;
+	int err;
+
+	request.index.index = cpu_to_le32(index);
+	err = vm_transfer(vmdev, VIRTIO_MSG_GET_VQUEUE,
+			  &request, sizeof(request.index),
+			  &response, sizeof(response.get_vqueue_resp));
+	if (err)
+		return err;
+	if (le32_to_cpu(response.get_vqueue_resp.index) != index)
+		return vm_bad_answer(vmdev, "queue index");
+
+	*max_size = le32_to_cpu(response.get_vqueue_resp.max_size);
+	*cur_size = le32_to_cpu(response.get_vqueue_resp.cur_size);
+	return 0;
+}
+
+/* Tells the device where the queue is and makes sure that it took it. */
+static int vm_activate_vq(struct virtio_msg_device *vmdev,
+			  struct virtqueue *vq)
+{
+	struct virtio_msg request = {}, response;
+	u32 size = virtqueue_get_vring_size(vq);
+	u32 max_size, cur_size;
+	int err;
+
+	request.set_vqueue.index = cpu_to_le32(vq->index);
+	request.set_vqueue.size = cpu_to_le32(size);
+	request.set_vqueue.desc = cpu_to_le64(virtqueue_get_desc_addr(vq));
+	request.set_vqueue.driver = cpu_to_le64(virtqueue_get_avail_addr(vq));
+	request.set_vqueue.device = cpu_to_le64(virtqueue_get_used_addr(vq));
+	err = vm_transfer(vmdev, VIRTIO_MSG_SET_VQUEUE,
+			  &request, sizeof(request.set_vqueue), &response, 0);
+	if (err)
+		return err;
+
+	err = vm_query_vq(vmdev, vq->index, &max_size, &cur_size);
+	if (err)
+		return err;
+	if (cur_size != size) {
+		dev_err(&vmdev->vdev.dev,
+			"device %u refuses queue %u at 0x%llx: can it reach this machine's memory?\n",
+			vmdev->dev_num, vq->index,
+			(unsigned long long)virtqueue_get_desc_addr(vq));
+		return -EIO;
+	}
+	return 0;
+}
+
+static void vm_add_vq(struct virtio_msg_device *vmdev,
+		      struct virtio_msg_vq *mvq)
+{
+	spin_lock_irq(&vmdev->lock);
+	list_add_tail(&mvq->node, &vmdev->vqs);
+	spin_unlock_irq(&vmdev->lock);
+}
+
+static void vm_remove_vq(struct virtio_msg_device *vmdev,
+			 struct virtio_msg_vq *mvq)
+{
+	/* No callback of the queue runs when this has the lock. */
+	spin_lock_irq(&vmdev->lock);
+	list_del_init(&mvq->node);
+	spin_unlock_irq(&vmdev->lock);
+
+	vmdev->ops->cancel_notify(vmdev, mvq);
+}
+
+static struct virtqueue *vm_setup_vq(struct virtio_msg_device *vmdev,
+				     unsigned int index,
+				     const struct virtqueue_info *info)
+{
+	struct virtio_msg_vq *mvq;
+	u32 max_size, cur_size;
+	struct virtqueue *vq;
+	int err;
+
+	if (index >= vmdev->max_vqs)
+		return ERR_PTR(-ENOENT);
+
+	err = vm_query_vq(vmdev, index, &max_size, &cur_size);
+	if (err)
+		return ERR_PTR(err);
+	if (!max_size)
+		return ERR_PTR(-ENOENT);
+	if (cur_size)
+		return ERR_PTR(-EBUSY);
+
+	max_size = min_t(u32, max_size, VIRTIO_MSG_MAX_QUEUE_SIZE);
+	if (!__virtio_test_bit(&vmdev->vdev, VIRTIO_F_RING_PACKED))
+		max_size = rounddown_pow_of_two(max_size);
+
+	mvq = kzalloc(sizeof(*mvq), GFP_KERNEL);
+	if (!mvq)
+		return ERR_PTR(-ENOMEM);
+	INIT_LIST_HEAD(&mvq->pending);
+
+	vq = vring_create_virtqueue(index, max_size, SMP_CACHE_BYTES,
+				    &vmdev->vdev, true, true, info->ctx,
+				    vm_notify, info->callback, info->name);
+	if (!vq) {
+		err = -ENOMEM;
+		goto err_free;
+	}
+	vq->num_max = max_size;
+	vq->priv = mvq;
+	mvq->vq = vq;
+	vm_add_vq(vmdev, mvq);
+
+	err = vm_activate_vq(vmdev, vq);
+	if (err)
+		goto err_remove;
+	return vq;
+
+err_remove:
+	vm_remove_vq(vmdev, mvq);
+	vring_del_virtqueue(vq);
+err_free:
+	kfree(mvq);
+	return ERR_PTR(err);
+}
+
+static void vm_del_vqs(struct virtio_device *vdev)
+{
+	struct virtio_msg_device *vmdev = to_virtio_msg_device(vdev);
+	struct virtqueue *vq, *next;
+
+	/* The device has been reset, it does not look at the rings any more. */
+	list_for_each_entry_safe(vq, next, &vdev->vqs, list) {
+		struct virtio_msg_vq *mvq = vq->priv;
+
+		vm_remove_vq(vmdev, mvq);
+		vring_del_virtqueue(vq);
+		kfree(mvq);
+	}
+}
+
+static int vm_find_vqs(struct virtio_device *vdev, unsigned int nvqs,
+		       struct virtqueue *vqs[], struct virtqueue_info info[],
+		       struct irq_affinity *desc)
+{
+	struct virtio_msg_device *vmdev = to_virtio_msg_device(vdev);
+	unsigned int i, index = 0;
+	int err;
+
+	for (i = 0; i < nvqs; i++) {
+		if (!info[i].name) {
+			vqs[i] = NULL;
+			continue;
+		}
+		vqs[i] = vm_setup_vq(vmdev, index++, &info[i]);
+		if (IS_ERR(vqs[i])) {
+			err = PTR_ERR(vqs[i]);
+			vm_del_vqs(vdev);
+			return err;
+		}
+	}
+	return 0;
+}
+
+#ifdef VIRTIO_MSG_FIND_VQS_ARRAYS
+static int vm_find_vqs_arrays(struct virtio_device *vdev, unsigned int nvqs,
+			      struct virtqueue *vqs[],
+			      vq_callback_t *callbacks[],
+			      const char * const names[], const bool *ctx,
+			      struct irq_affinity *desc)
+{
+	struct virtqueue_info *info;
+	unsigned int i;
+	int err;
+
+	info = kcalloc(nvqs, sizeof(*info), GFP_KERNEL);
+	if (!info)
+		return -ENOMEM;
+	for (i = 0; i < nvqs; i++) {
+		info[i].name = names[i];
+		info[i].callback = callbacks[i];
+		info[i].ctx = ctx && ctx[i];
+	}
+	err = vm_find_vqs(vdev, nvqs, vqs, info, desc);
+	kfree(info);
+	return err;
+}
+#endif
+
+static int vm_disable_vq_and_reset(struct virtqueue *vq)
+{
+	struct virtio_msg_device *vmdev = to_virtio_msg_device(vq->vdev);
+	struct virtio_msg request, response;
+	u32 max_size, cur_size;
+	int err;
+
+	if (!__virtio_test_bit(vq->vdev, VIRTIO_F_RING_RESET))
+		return -ENOENT;
+
+	request.index.index = cpu_to_le32(vq->index);
+	err = vm_transfer(vmdev, VIRTIO_MSG_RESET_VQUEUE,
+			  &request, sizeof(request.index), &response, 0);
+	if (err)
+		return err;
+	err = vm_query_vq(vmdev, vq->index, &max_size, &cur_size);
+	if (err)
+		return err;
+	if (cur_size)
+		return vm_bad_answer(vmdev, "queue, it does not reset");
+
+	vm_remove_vq(vmdev, vq->priv);
+	vq->reset = true;
+	return 0;
+}
+
+static int vm_enable_vq_after_reset(struct virtqueue *vq)
+{
+	struct virtio_msg_device *vmdev = to_virtio_msg_device(vq->vdev);
+	int err;
+
+	if (!vq->reset)
+		return -EBUSY;
+
+	vm_add_vq(vmdev, vq->priv);
+	err = vm_activate_vq(vmdev, vq);
+	if (err) {
+		vm_remove_vq(vmdev, vq->priv);
+		return err;
+	}
+	vq->reset = false;
+	return 0;
+}
+
+static void vm_synchronize_cbs(struct virtio_device *vdev)
+{
+	struct virtio_msg_device *vmdev = to_virtio_msg_device(vdev);
+
+	/* A callback holds it all the time that it runs. */
+	spin_lock_irq(&vmdev->lock);
+	spin_unlock_irq(&vmdev->lock);
+}
+
+static const char *vm_bus_name(struct virtio_device *vdev)
+{
+	return dev_name(vdev->dev.parent);
+}
+
+static const struct virtio_config_ops virtio_msg_config_ops = {
+	.get			= vm_get,
+	.set			= vm_set,
+	.generation		= vm_generation,
+	.get_status		= vm_get_status,
+	.set_status		= vm_set_status,
+	.reset			= vm_reset,
+#ifdef VIRTIO_MSG_FIND_VQS_ARRAYS
+	.find_vqs		= vm_find_vqs_arrays,
+#else
+	.find_vqs		= vm_find_vqs,
+#endif
+	.del_vqs		= vm_del_vqs,
+	.synchronize_cbs	= vm_synchronize_cbs,
+	.get_features		= vm_get_features,
+	.finalize_features	= vm_finalize_features,
+	.bus_name		= vm_bus_name,
+	.disable_vq_and_reset	= vm_disable_vq_and_reset,
+	.enable_vq_after_reset	= vm_enable_vq_after_reset,
+};
+
+/* Events */
+
+static bool vm_event_used(struct virtio_msg_device *vmdev, u32 index)
+{
+	bool all = index == VIRTIO_MSG_ALL_VQUEUES, found = all;
+	struct virtio_msg_vq *mvq;
+	unsigned long flags;
+
+	spin_lock_irqsave(&vmdev->lock, flags);
+	list_for_each_entry(mvq, &vmdev->vqs, node) {
+		if (!all && mvq->vq->index != index)
+			continue;
+		vring_interrupt(0, mvq->vq);
+		found = true;
+	}
+	spin_unlock_irqrestore(&vmdev->lock, flags);
+	return found;
+}
+
+static void vm_event_config(struct virtio_msg_device *vmdev, u32 status)
+{
+	/* Before there is a driver, there is nobody to tell. */
+	if (!(READ_ONCE(vmdev->status) & VIRTIO_CONFIG_S_DRIVER))
+		return;
+
+	if (status & VIRTIO_CONFIG_S_NEEDS_RESET && !READ_ONCE(vmdev->broken)) {
+		dev_err(vm_parent(vmdev),
+			"device %u has failed and needs a reset\n",
+			vmdev->dev_num);
+		/* Requests still reach it: the driver may reset it. */
+		schedule_work(&vmdev->break_work);
+	}
+	virtio_config_changed(&vmdev->vdev);
+}
+
+bool virtio_msg_event(struct virtio_msg_device *vmdev,
+		      const struct virtio_msg *msg)
+{
+	size_t len = le16_to_cpu(msg->msg_size) - VIRTIO_MSG_HDR_SIZE;
+
+	switch (msg->msg_id) {
+	case VIRTIO_MSG_EVENT_USED:
+		return len >= sizeof(msg->index) &&
+		       vm_event_used(vmdev, le32_to_cpu(msg->index.index));
+	case VIRTIO_MSG_EVENT_CONFIG:
+		if (len < offsetof(struct virtio_msg_event_config, data))
+			return false;
+		vm_event_config(vmdev, le32_to_cpu(msg->event_config.status));
+		return true;
+	default:
+		return false;
+	}
+}
+EXPORT_SYMBOL_GPL(virtio_msg_event);
+
+/* Coming and going */
+
+static void vm_release(struct device *dev)
+{
+	struct virtio_msg_device *vmdev =
+		to_virtio_msg_device(dev_to_virtio(dev));
+	struct module *owner = vmdev->ops->owner;
+
+	vmdev->ops->release(vmdev);
+	module_put(owner);
+}
+
+static int vm_get_info(struct virtio_msg_device *vmdev)
+{
+	struct virtio_msg request, response;
+	u32 bits;
+	int err;
+
+	err = vm_transfer(vmdev, VIRTIO_MSG_GET_DEVICE_INFO, &request, 0,
+			  &response, sizeof(response.get_device_info_resp));
+	if (err)
+		return err;
+
+	vmdev->vdev.id.device =
+		le32_to_cpu(response.get_device_info_resp.device_id);
+	vmdev->vdev.id.vendor =
+		le32_to_cpu(response.get_device_info_resp.vendor_id);
+	vmdev->config_size =
+		le32_to_cpu(response.get_device_info_resp.config_size);
+	vmdev->max_vqs =
+		le32_to_cpu(response.get_device_info_resp.max_virtqueues);
+	bits = le32_to_cpu(response.get_device_info_resp.num_feature_bits);
+	vmdev->num_feature_blocks =
+		min_t(u32, bits / 32, VIRTIO_MSG_CORE_FEATURE_BLOCKS);
+
+	return vmdev->vdev.id.device ? 0 : -ENODEV;
+}
+
+int virtio_msg_init(struct virtio_msg_device *vmdev)
+{
+	spin_lock_init(&vmdev->lock);
+	INIT_LIST_HEAD(&vmdev->vqs);
+	INIT_WORK(&vmdev->break_work, vm_break_work);
+
+	if (vmdev->max_msg_size < VIRTIO_MSG_MIN_MAX_SIZE ||
+	    vmdev->max_msg_size > VIRTIO_MSG_MAX_SIZE)
+		return -EINVAL;
+	return vm_get_info(vmdev);
+}
+EXPORT_SYMBOL_GPL(virtio_msg_init);
+
+int virtio_msg_register(struct virtio_msg_device *vmdev)
+{
+	dev_info(vm_parent(vmdev), "device %u: virtio id %u, %u queues\n",
+		 vmdev->dev_num, vmdev->vdev.id.device, vmdev->max_vqs);
+
+	/*
+	 * A device that is in use, say as a mounted disk, can outlive its link.
+	 * The code that frees it must then still be there.
+	 */
+	__module_get(vmdev->ops->owner);
+	vmdev->vdev.config = &virtio_msg_config_ops;
+	vmdev->vdev.dev.release = vm_release;
+	return register_virtio_device(&vmdev->vdev);
+}
+EXPORT_SYMBOL_GPL(virtio_msg_register);
+
+void virtio_msg_unregister(struct virtio_msg_device *vmdev)
+{
+	get_device(&vmdev->vdev.dev);
+	unregister_virtio_device(&vmdev->vdev);
+
+	/* The core says ACKNOWLEDGE as the last thing, and nobody is left. */
+	vm_reset(&vmdev->vdev);
+}
+EXPORT_SYMBOL_GPL(virtio_msg_unregister);
+
+void virtio_msg_put(struct virtio_msg_device *vmdev)
+{
+	cancel_work_sync(&vmdev->break_work);
+	put_device(&vmdev->vdev.dev);
+}
+EXPORT_SYMBOL_GPL(virtio_msg_put);
+
+MODULE_DESCRIPTION("Virtio transport over messages");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,731 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * virtio-msg AMP bus: messages in memory shared with another system
+ *
+ * A link has two queues, one in each direction, and a doorbell each way.  This
+ * file moves messages through them, matches answers to requests, and keeps the
+ * list of devices in line with what the device side has.
+ *
+ * Locks, outer first: rx_lock, a device's lock, whatever its driver takes,
+ * tx_lock.  All of them are taken with interrupts off.
+ */
+#include <linux/bitmap.h>
+#include <linux/completion.h>
+#include <linux/jiffies.h>
+#include <linux/minmax.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include "virtio_msg_amp.h"
+#include "virtio_msg_internal.h"
+
+/* What one look at the device queue may take: one queue full */
+#define AMP_RX_BUDGET		VIRTIO_MSG_SPSC_NUM_SLOTS
+
+#define AMP_NUM_DEVICES		65536
+
+/* The window of GET_DEVICES whose answer just fits a slot */
+#define AMP_DEVICES_WINDOW \
+	(8 * (VIRTIO_MSG_SPSC_SLOT_SIZE - VIRTIO_MSG_HDR_SIZE - \
+	      (int)offsetof(struct virtio_msg_get_devices_resp, bitmap)))
+
+/* le32 at the start of memory in layout v1: its magic and its length, 64 */
+#define AMP_LAYOUT_V1		0x00404c4f
+
+static unsigned int timeout_ms = 10000;
+module_param(timeout_ms, uint, 0644);
+MODULE_PARM_DESC(timeout_ms,
+		 "Milliseconds until a request counts as unanswered (default 10000)");
+
+enum amp_flags {
+	/* The shared memory makes no sense; it is not touched again. */
+	AMP_FAILED,
+	/* A request got no answer and nothing else came in the meantime. */
+	AMP_SILENT,
+	/* Devices are not added any more. */
+	AMP_STOPPING,
+};
+
+struct amp_request {
+	const struct virtio_msg *request;
+	struct virtio_msg *response;
+	struct completion done;
+	int result;
+};
+
+struct amp_device {
+	struct virtio_msg_device vmdev;
+	struct virtio_msg_amp *amp;
+	/* EVENT_DEVICE said so: */
+	bool removed;
+	bool ready;
+};
+
+#define to_amp_device(_vmdev) \
+	container_of(_vmdev, struct amp_device, vmdev)
+
+static unsigned long amp_timeout(void)
+{
+	return max(msecs_to_jiffies(READ_ONCE(timeout_ms)), 1UL);
+}
+
+/* Nobody waits for answers any longer that can no longer come. */
+static void amp_abort_requests(struct virtio_msg_amp *amp, int result)
+{
+	struct amp_request *req;
+	unsigned long flags, token;
+
+	xa_lock_irqsave(&amp->requests, flags);
+	xa_for_each(&amp->requests, token, req) {
+		req->result = result;
+		complete(&req->done);
+	}
+	xa_unlock_irqrestore(&amp->requests, flags);
+	wake_up_all(&amp->room);
+}
+
+/* Ends what is going on and has the scan work tell the devices. */
+static void amp_fail(struct virtio_msg_amp *amp, const char *queue)
+{
+	if (test_and_set_bit(AMP_FAILED, &amp->flags))
+		return;
+
+	dev_err(amp->dev,
+		"index of the %s queue out of range, link shut down until the module is loaded again\n",
+		queue);
+	amp_abort_requests(amp, -EIO);
+	schedule_work(&amp->scan);
+}
+
+static bool amp_failed(struct virtio_msg_amp *amp)
+{
+	return test_bit(AMP_FAILED, &amp->flags);
+}
+
+/* Sending */
+
+/* Caller holds tx_lock. */
+static int amp_put(struct virtio_msg_amp *amp, const struct virtio_msg *msg)
+{
+	u64 slot[VIRTIO_MSG_SPSC_SLOT_SIZE / 8] = {};
+	int err;
+
+	if (amp_failed(amp))
+		return -EIO;
+
+	memcpy(slot, msg, le16_to_cpu(msg->msg_size));
+	err = virtio_msg_spsc_put(&amp->tx, slot);
+	if (err == -EPROTO)
+		amp_fail(amp, "driver");
+	return err;
+}
+
+static int amp_put_ping(struct virtio_msg_amp *amp)
+{
+	struct virtio_msg msg = {
+		.type = VIRTIO_MSG_TYPE_BUS | VIRTIO_MSG_TYPE_RESPONSE,
+		.msg_id = VIRTIO_MSG_BUS_PING,
+		.token = amp->ping_token,
+		.msg_size = cpu_to_le16(VIRTIO_MSG_HDR_SIZE + sizeof(msg.ping)),
+		.ping.data = amp->ping,
+	};
+
+	return amp_put(amp, &msg);
+}
+
+static int amp_put_avail(struct virtio_msg_amp *amp, struct virtio_msg_vq *mvq)
+{
+	struct virtqueue *vq = mvq->vq;
+	struct virtio_msg_device *vmdev =
+		container_of(vq->vdev, struct virtio_msg_device, vdev);
+	struct virtio_msg msg = {
+		.msg_id = VIRTIO_MSG_EVENT_AVAIL,
+		.dev_num = cpu_to_le16(vmdev->dev_num),
+		.msg_size = cpu_to_le16(VIRTIO_MSG_HDR_SIZE +
+					sizeof(msg.event_avail)),
+		.event_avail.vq_index = cpu_to_le32(vq->index),
+		.event_avail.next_offset = cpu_to_le32(mvq->next_offset),
+	};
+
+	return amp_put(amp, &msg);
+}
+
+/*
+ * Sends what waits for room.  Caller holds tx_lock.  Returns the number of
+ * messages sent.
+ */
+static unsigned int amp_flush(struct virtio_msg_amp *amp)
+{
+	struct virtio_msg_vq *mvq, *next;
+	unsigned int sent = 0;
+
+	if (amp->ping_waits) {
+		if (amp_put_ping(amp))
+			return 0;
+		amp->ping_waits = false;
+		sent++;
+	}
+	list_for_each_entry_safe(mvq, next, &amp->pending, pending) {
+		if (amp_put_avail(amp, mvq))
+			break;
+		list_del_init(&mvq->pending);
+		sent++;
+	}
+	return sent;
+}
+
+/* Returns false if the message has to wait for room. */
+static bool amp_send(struct virtio_msg_amp *amp, const struct virtio_msg *msg,
+		     int *result)
+{
+	unsigned long flags;
+	unsigned int sent;
+
+	spin_lock_irqsave(&amp->tx_lock, flags);
+	sent = amp_flush(amp);
+	if (amp->ping_waits || !list_empty(&amp->pending)) {
+		*result = amp_failed(amp) ? -EIO : -EAGAIN;
+	} else {
+		*result = amp_put(amp, msg);
+		if (!*result)
+			sent++;
+	}
+	spin_unlock_irqrestore(&amp->tx_lock, flags);
+
+	if (sent)
+		amp->ops->ring(amp);
+	return *result != -EAGAIN;
+}
+
+static int amp_transfer(struct virtio_msg_amp *amp, struct virtio_msg *request,
+			struct virtio_msg *response)
+{
+	struct amp_request req = {
+		.request = request,
+		.response = response,
+	};
+	unsigned long start = jiffies;
+	u32 token;
+	long left;
+	int err;
+
+	if (amp_failed(amp))
+		return -EIO;
+	/* Whoever was silent for a whole timeout is not waited for again. */
+	if (test_bit(AMP_SILENT, &amp->flags))
+		return -ETIMEDOUT;
+
+	init_completion(&req.done);
+	err = xa_alloc_cyclic_irq(&amp->requests, &token, &req,
+				  XA_LIMIT(1, U16_MAX), &amp->next_token,
+				  GFP_KERNEL);
+	if (err < 0)
+		return err;
+	request->token = cpu_to_le16(token);
+
+	left = wait_event_timeout(amp->room, amp_send(amp, request, &err),
+				  amp_timeout());
+	if (left && !err)
+		left = wait_for_completion_timeout(&req.done, left);
+
+	/* From here on no answer can find us. */
+	xa_erase_irq(&amp->requests, token);
+
+	if (err && err != -EAGAIN)
+		return err;
+	if (try_wait_for_completion(&req.done) || left)
+		return req.result;
+
+	if (time_before_eq(READ_ONCE(amp->heard), start) &&
+	    !test_and_set_bit(AMP_SILENT, &amp->flags)) {
+		dev_warn(amp->dev,
+			 "the device side does not answer, waiting until it calls\n");
+		schedule_work(&amp->scan);
+	}
+	return -ETIMEDOUT;
+}
+
+static int amp_device_transfer(struct virtio_msg_device *vmdev,
+			       struct virtio_msg *request,
+			       struct virtio_msg *response)
+{
+	return amp_transfer(to_amp_device(vmdev)->amp, request, response);
+}
+
+static bool amp_device_notify(struct virtio_msg_device *vmdev,
+			      struct virtio_msg_vq *mvq, u32 next_offset)
+{
+	struct virtio_msg_amp *amp = to_amp_device(vmdev)->amp;
+	unsigned long flags;
+	unsigned int sent;
+
+	spin_lock_irqsave(&amp->tx_lock, flags);
+	mvq->next_offset = next_offset;
+	if (list_empty(&mvq->pending))
+		list_add_tail(&mvq->pending, &amp->pending);
+	sent = amp_flush(amp);
+	spin_unlock_irqrestore(&amp->tx_lock, flags);
+
+	if (sent)
+		amp->ops->ring(amp);
+
+	/* Nobody waits for an answer to this one, so have somebody watch. */
+	if (!delayed_work_pending(&amp->watch) &&
+	    !test_bit(AMP_STOPPING, &amp->flags))
+		schedule_delayed_work(&amp->watch, amp_timeout());
+	return !amp_failed(amp);
+}
+
+static void amp_device_cancel_notify(struct virtio_msg_device *vmdev,
+				     struct virtio_msg_vq *mvq)
+{
+	struct virtio_msg_amp *amp = to_amp_device(vmdev)->amp;
+	unsigned long flags;
+
+	spin_lock_irqsave(&amp->tx_lock, flags);
+	list_del_init(&mvq->pending);
+	spin_unlock_irqrestore(&amp->tx_lock, flags);
+}
+
+static void amp_device_release(struct virtio_msg_device *vmdev)
+{
+	kfree(to_amp_device(vmdev));
+}
+
+static const struct virtio_msg_ops amp_device_ops = {
+	.owner		= THIS_MODULE,
+	.transfer	= amp_device_transfer,
+	.notify		= amp_device_notify,
+	.cancel_notify	= amp_device_cancel_notify,
+	.release	= amp_device_release,
+};
+
+/* Receiving.  All of these run with rx_lock held. */
+
+static bool amp_response(struct virtio_msg_amp *amp,
+			 const struct virtio_msg *msg)
+{
+	struct amp_request *req;
+	unsigned long flags;
+	bool match;
+
+	xa_lock_irqsave(&amp->requests, flags);
+	req = xa_load(&amp->requests, le16_to_cpu(msg->token));
+	match = req && !completion_done(&req->done) &&
+		req->request->msg_id == msg->msg_id &&
+		req->request->dev_num == msg->dev_num &&
+		!((req->request->type ^ msg->type) & VIRTIO_MSG_TYPE_BUS);
+	if (match) {
+		memcpy(req->response, msg, le16_to_cpu(msg->msg_size));
+		complete(&req->done);
+	}
+	xa_unlock_irqrestore(&amp->requests, flags);
+	return match;
+}
+
+static bool amp_ping(struct virtio_msg_amp *amp, const struct virtio_msg *msg)
+{
+	unsigned int sent = 0;
+	bool taken;
+
+	spin_lock(&amp->tx_lock);
+	/* Who does not read the answer to one gets none to further ones. */
+	taken = !amp->ping_waits;
+	if (taken) {
+		amp->ping_waits = true;
+		amp->ping_token = msg->token;
+		amp->ping = msg->ping.data;
+		sent = amp_flush(amp);
+	}
+	spin_unlock(&amp->tx_lock);
+
+	if (sent)
+		amp->ops->ring(amp);
+	return taken;
+}
+
+static bool amp_event_device(struct virtio_msg_amp *amp,
+			     const struct virtio_msg *msg)
+{
+	u16 num = le16_to_cpu(msg->event_device.device_number);
+	u16 state = le16_to_cpu(msg->event_device.state);
+	struct amp_device *adev = xa_load(&amp->devices, num);
+
+	switch (state) {
+	case VIRTIO_MSG_DEVICE_READY:
+		if (adev)
+			adev->ready = true;
+		break;
+	case VIRTIO_MSG_DEVICE_REMOVED:
+		if (!adev)
+			return true;
+		adev->removed = true;
+		virtio_msg_break(&adev->vmdev);
+		break;
+	default:
+		return false;
+	}
+	schedule_work(&amp->scan);
+	return true;
+}
+
+static bool amp_bus_message(struct virtio_msg_amp *amp,
+			    const struct virtio_msg *msg)
+{
+	size_t len = le16_to_cpu(msg->msg_size) - VIRTIO_MSG_HDR_SIZE;
+
+	switch (msg->msg_id) {
+	case VIRTIO_MSG_BUS_PING:
+		return len >= sizeof(msg->ping) && amp_ping(amp, msg);
+	case VIRTIO_MSG_BUS_EVENT_DEVICE:
+		return len >= sizeof(msg->event_device) &&
+		       amp_event_device(amp, msg);
+	default:
+		return false;
+	}
+}
+
+static bool amp_dispatch(struct virtio_msg_amp *amp,
+			 const struct virtio_msg *msg)
+{
+	struct amp_device *adev;
+	u16 size = le16_to_cpu(msg->msg_size);
+
+	if (size < VIRTIO_MSG_HDR_SIZE || size > VIRTIO_MSG_SPSC_SLOT_SIZE)
+		return false;
+
+	if (msg->type & VIRTIO_MSG_TYPE_RESPONSE)
+		return amp_response(amp, msg);
+	if (msg->type & VIRTIO_MSG_TYPE_BUS)
+		return amp_bus_message(amp, msg);
+
+	adev = xa_load(&amp->devices, le16_to_cpu(msg->dev_num));
+	return adev && virtio_msg_event(&adev->vmdev, msg);
+}
+
+static void amp_heard(struct virtio_msg_amp *amp)
+{
+	WRITE_ONCE(amp->heard, jiffies);
+
+	/* What was given up while the peer was silent gets another chance. */
+	if (test_bit(AMP_SILENT, &amp->flags) &&
+	    test_and_clear_bit(AMP_SILENT, &amp->flags))
+		schedule_work(&amp->scan);
+}
+
+/*
+ * A device side that starts zeroes the queues, ours included.  What stands
+ * there then counts, and all that was agreed on before is void.
+ */
+static void amp_check_restart(struct virtio_msg_amp *amp)
+{
+	struct amp_device *adev;
+	unsigned long num;
+	bool lost, ok;
+
+	spin_lock(&amp->tx_lock);
+	lost = virtio_msg_spsc_lost(&amp->tx) || virtio_msg_spsc_lost(&amp->rx);
+	if (lost) {
+		ok = virtio_msg_spsc_resume(&amp->tx) &&
+		     virtio_msg_spsc_resume(&amp->rx);
+		if (!ok)
+			amp_fail(amp, "driver or device");
+	}
+	spin_unlock(&amp->tx_lock);
+	if (!lost || !ok)
+		return;
+
+	dev_info(amp->dev, "the device side has restarted\n");
+	xa_for_each(&amp->devices, num, adev)
+		virtio_msg_break(&adev->vmdev);
+	amp_abort_requests(amp, -ECONNRESET);
+	schedule_work(&amp->scan);
+}
+
+bool virtio_msg_amp_interrupt(struct virtio_msg_amp *amp)
+{
+	const struct virtio_msg *msg = (struct virtio_msg *)amp->received;
+	unsigned int budget = AMP_RX_BUDGET, sent;
+	bool was_full = false, room;
+	unsigned long flags;
+	int ret = 0;
+
+	spin_lock_irqsave(&amp->rx_lock, flags);
+	if (!amp_failed(amp))
+		amp_check_restart(amp);
+
+	while (budget-- && !amp_failed(amp)) {
+		ret = virtio_msg_spsc_get(&amp->rx, amp->received, &was_full);
+		if (ret <= 0)
+			break;
+		amp_heard(amp);
+		if (!amp_dispatch(amp, msg))
+			atomic_inc(&amp->dropped);
+	}
+	if (ret < 0)
+		amp_fail(amp, "device");
+	spin_unlock_irqrestore(&amp->rx_lock, flags);
+
+	if (amp_failed(amp))
+		return false;
+
+	/* The peer also rings when it has made room in a full queue. */
+	spin_lock_irqsave(&amp->tx_lock, flags);
+	sent = amp_flush(amp);
+	room = !amp_failed(amp) && virtio_msg_spsc_room(&amp->tx) > 0;
+	spin_unlock_irqrestore(&amp->tx_lock, flags);
+
+	if (room)
+		wake_up_all(&amp->room);
+	if (sent || was_full)
+		amp->ops->ring(amp);
+	return ret > 0;
+}
+EXPORT_SYMBOL_GPL(virtio_msg_amp_interrupt);
+
+/* Devices */
+
+static int amp_bus_transfer(struct virtio_msg_amp *amp, u8 msg_id,
+			    struct virtio_msg *request, size_t request_len,
+			    struct virtio_msg *response, size_t response_len)
+{
+	int err;
+
+	request->type = VIRTIO_MSG_TYPE_BUS;
+	request->msg_id = msg_id;
+	request->dev_num = 0;
+	request->msg_size = cpu_to_le16(VIRTIO_MSG_HDR_SIZE + request_len);
+	memset(response, 0, sizeof(*response));
+
+	err = amp_transfer(amp, request, response);
+	if (!err && le16_to_cpu(response->msg_size) <
+		    VIRTIO_MSG_HDR_SIZE + response_len)
+		err = -EPROTO;
+	return err;
+}
+
+/* Sets the bit of each device that there is.  D-01. */
+static int amp_enumerate(struct virtio_msg_amp *amp, unsigned long *present)
+{
+	const size_t head = offsetof(struct virtio_msg_get_devices_resp, bitmap);
+	unsigned int offset = 0, wanted, count, next, i;
+	struct virtio_msg request, response;
+	const struct virtio_msg_get_devices_resp *resp =
+		&response.get_devices_resp;
+	int err;
+
+	/* The offset grows in each round, which bounds their number. */
+	do {
+		wanted = min_t(unsigned int, AMP_DEVICES_WINDOW,
+			       AMP_NUM_DEVICES - offset);
+		request.get_devices.offset = cpu_to_le16(offset);
+		request.get_devices.count = cpu_to_le16(wanted);
+		err = amp_bus_transfer(amp, VIRTIO_MSG_BUS_GET_DEVICES,
+				       &request, sizeof(request.get_devices),
+				       &response, head);
+		if (err)
+			return err;
+
+		count = le16_to_cpu(resp->count);
+		next = le16_to_cpu(resp->next_offset);
+		if (le16_to_cpu(resp->offset) != offset || count > wanted ||
+		    le16_to_cpu(response.msg_size) <
+		    VIRTIO_MSG_HDR_SIZE + head + DIV_ROUND_UP(count, 8))
+			return -EPROTO;
+		if (next && (next % VIRTIO_MSG_DEVICES_ALIGN ||
+			     next <= offset || next < offset + count))
+			return -EPROTO;
+
+		for (i = 0; i < count; i++)
+			if (resp->bitmap[i / 8] & BIT(i % 8))
+				__set_bit(offset + i, present);
+		offset = next;
+	} while (next);
+	return 0;
+}
+
+static void amp_forget_device(struct virtio_msg_amp *amp,
+			      struct amp_device *adev)
+{
+	xa_erase(&amp->devices, adev->vmdev.dev_num);
+
+	/* Who found it before, holds this while using it. */
+	spin_lock_irq(&amp->rx_lock);
+	spin_unlock_irq(&amp->rx_lock);
+
+	virtio_msg_put(&adev->vmdev);
+}
+
+static void amp_add_device(struct virtio_msg_amp *amp, u16 num)
+{
+	struct amp_device *adev;
+	int err;
+
+	adev = kzalloc(sizeof(*adev), GFP_KERNEL);
+	if (!adev)
+		return;
+	adev->amp = amp;
+	adev->vmdev.ops = &amp_device_ops;
+	adev->vmdev.dev_num = num;
+	adev->vmdev.max_msg_size = VIRTIO_MSG_SPSC_SLOT_SIZE;
+	adev->vmdev.vdev.dev.parent = amp->dev;
+
+	err = virtio_msg_init(&adev->vmdev);
+	if (!err)
+		err = xa_insert(&amp->devices, num, adev, GFP_KERNEL);
+	if (err) {
+		kfree(adev);
+		return;
+	}
+
+	err = virtio_msg_register(&adev->vmdev);
+	if (err) {
+		dev_err(amp->dev, "device %u: cannot be registered (%d)\n",
+			num, err);
+		amp_forget_device(amp, adev);
+	}
+}
+
+static void amp_remove_device(struct virtio_msg_amp *amp,
+			      struct amp_device *adev)
+{
+	dev_info(amp->dev, "device %u: removed\n", adev->vmdev.dev_num);
+	virtio_msg_unregister(&adev->vmdev);
+	amp_forget_device(amp, adev);
+}
+
+static bool amp_device_stale(struct amp_device *adev)
+{
+	if (READ_ONCE(adev->removed) || READ_ONCE(adev->vmdev.broken))
+		return true;
+	if (!READ_ONCE(adev->ready))
+		return false;
+
+	/* A READY for a device that we have is either late or news. */
+	WRITE_ONCE(adev->ready, false);
+	return virtio_msg_restarted(&adev->vmdev);
+}
+
+static void amp_break_devices(struct virtio_msg_amp *amp)
+{
+	struct amp_device *adev;
+	unsigned long num;
+
+	spin_lock_irq(&amp->rx_lock);
+	xa_for_each(&amp->devices, num, adev)
+		virtio_msg_break(&adev->vmdev);
+	spin_unlock_irq(&amp->rx_lock);
+}
+
+static void amp_scan(struct work_struct *work)
+{
+	struct virtio_msg_amp *amp =
+		container_of(work, struct virtio_msg_amp, scan);
+	unsigned long *present, num;
+	struct amp_device *adev;
+	int err;
+
+	if (amp_failed(amp) || test_bit(AMP_SILENT, &amp->flags)) {
+		amp_break_devices(amp);
+		return;
+	}
+	/* From now on virtio_msg_amp_stop() alone removes devices. */
+	if (test_bit(AMP_STOPPING, &amp->flags))
+		return;
+
+	present = bitmap_zalloc(AMP_NUM_DEVICES, GFP_KERNEL);
+	if (!present)
+		return;
+	err = amp_enumerate(amp, present);
+	if (err) {
+		/* Silence and failure have their own line in the log. */
+		if (err == -EPROTO)
+			dev_err(amp->dev, "the list of devices makes no sense\n");
+		goto out;
+	}
+
+	xa_for_each(&amp->devices, num, adev)
+		if (!test_bit(num, present) || amp_device_stale(adev))
+			amp_remove_device(amp, adev);
+
+	for_each_set_bit(num, present, AMP_NUM_DEVICES) {
+		if (test_bit(AMP_STOPPING, &amp->flags) || amp_failed(amp) ||
+		    test_bit(AMP_SILENT, &amp->flags))
+			break;
+		if (!xa_load(&amp->devices, num))
+			amp_add_device(amp, num);
+	}
+out:
+	bitmap_free(present);
+}
+
+/*
+ * Runs some time after a notification.  A device side that has died while
+ * buffers are with it would otherwise leave the drivers waiting for ever.
+ */
+static void amp_watch(struct work_struct *work)
+{
+	struct virtio_msg_amp *amp =
+		container_of(to_delayed_work(work), struct virtio_msg_amp, watch);
+	struct virtio_msg request, response;
+
+	request.ping.data = 0;
+	amp_bus_transfer(amp, VIRTIO_MSG_BUS_PING, &request,
+			 sizeof(request.ping), &response, sizeof(response.ping));
+}
+
+int virtio_msg_amp_init(struct virtio_msg_amp *amp, void *driver_queue,
+			void *device_queue)
+{
+	if (le32_to_cpu(READ_ONCE(*(__le32 *)driver_queue)) == AMP_LAYOUT_V1) {
+		dev_err(amp->dev,
+			"layout v1 is not supported, start the device side with layout=spsc\n");
+		return -EOPNOTSUPP;
+	}
+
+	spin_lock_init(&amp->tx_lock);
+	spin_lock_init(&amp->rx_lock);
+	INIT_LIST_HEAD(&amp->pending);
+	init_waitqueue_head(&amp->room);
+	xa_init_flags(&amp->requests, XA_FLAGS_ALLOC | XA_FLAGS_LOCK_IRQ);
+	xa_init(&amp->devices);
+	amp->heard = jiffies;
+	INIT_WORK(&amp->scan, amp_scan);
+	INIT_DELAYED_WORK(&amp->watch, amp_watch);
+
+	virtio_msg_spsc_attach_writer(&amp->tx, driver_queue);
+	virtio_msg_spsc_attach_reader(&amp->rx, device_queue);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(virtio_msg_amp_init);
+
+void virtio_msg_amp_start(struct virtio_msg_amp *amp)
+{
+	schedule_work(&amp->scan);
+}
+EXPORT_SYMBOL_GPL(virtio_msg_amp_start);
+
+void virtio_msg_amp_stop(struct virtio_msg_amp *amp)
+{
+	struct amp_device *adev;
+	unsigned long num;
+
+	set_bit(AMP_STOPPING, &amp->flags);
+	cancel_work_sync(&amp->scan);
+
+	xa_for_each(&amp->devices, num, adev)
+		amp_remove_device(amp, adev);
+
+	/* No device, so nobody starts these any more but the interrupt. */
+	set_bit(AMP_FAILED, &amp->flags);
+	cancel_delayed_work_sync(&amp->watch);
+	spin_lock_irq(&amp->rx_lock);
+	spin_unlock_irq(&amp->rx_lock);
+	cancel_work_sync(&amp->scan);
+	xa_destroy(&amp->devices);
+	xa_destroy(&amp->requests);
+}
+EXPORT_SYMBOL_GPL(virtio_msg_amp_stop);
+
+MODULE_DESCRIPTION("virtio-msg bus over shared memory");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What differs between the kernels that the virtio-msg modules build for
+ */
+#ifndef _VIRTIO_MSG_COMPAT_H
+#define _VIRTIO_MSG_COMPAT_H
+
+#include <linux/version.h>
+#include <linux/virtio.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ring.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 11, 0)
+/* Until 6.11 find_vqs() took the members of this as parallel arrays. */
+struct virtqueue_info {
+	const char *name;
+	vq_callback_t *callback;
+	bool ctx;
+};
+
+#define VIRTIO_MSG_FIND_VQS_ARRAYS
+#endif
+
+#ifdef VIRTIO_F_NOTIFICATION_DATA
+/**
+ * virtio_msg_notification_data - what EVENT_AVAIL says with NOTIFICATION_DATA
+ * @vq: a queue whose notify function is running
+ *
+ * Return: bits 30..0 the next offset, bit 31 the wrap counter of a packed
+ * ring; 0 if the feature was not negotiated.
+ */
+static inline u32 virtio_msg_notification_data(struct virtqueue *vq)
+{
+	u32 next;
+
+	if (!__virtio_test_bit(vq->vdev, VIRTIO_F_NOTIFICATION_DATA))
+		return 0;
+
+	/* The core has the queue index in the lower half. */
+	next = vring_notification_data(vq) >> 16;
+	if (__virtio_test_bit(vq->vdev, VIRTIO_F_RING_PACKED))
+		next = (next & 0x7fff) | (next & 0x8000) << 16;
+	return next;
+}
+#else
+/* Such a kernel's core never accepts the feature. */
+static inline u32 virtio_msg_notification_data(struct virtqueue *vq)
+{
+	return 0;
+}
+#endif
+
+#endif /* _VIRTIO_MSG_COMPAT_H */

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * virtio-msg: between the transport and the buses that carry its messages
+ */
+#ifndef _VIRTIO_MSG_INTERNAL_H
+#define _VIRTIO_MSG_INTERNAL_H
+
+#include <linux/list.h>
+#include <linux/module.h>
+#include <linux/spinlock.h>
+#include <linux/virtio.h>
+#include <linux/virtio_msg.h>
+#include <linux/workqueue.h>
+
+struct virtio_msg_device;
+
+/**
+ * struct virtio_msg_vq - one virtqueue of a device
+ * @vq: the queue; its priv points back here
+ * @node: in the device's list of queues
+ * @pending: for the bus, while a notification of this queue waits for room;
+ *	empty otherwise
+ * @next_offset: for the bus, what the waiting notification is to say
+ */
+struct virtio_msg_vq {
+	struct virtqueue *vq;
+	struct list_head node;
+	struct list_head pending;
+	u32 next_offset;
+};
+
+/**
+ * struct virtio_msg_ops - what a bus does for the transport
+ * @owner: the module of the bus; stays loaded as long as a device exists
+ * @transfer: send @request and wait for its answer.  The header is complete
+ *	but for the token.  @response is zeroed by the caller; on success it
+ *	holds a header, whose msg_size lies between the header's size and the
+ *	device's max_msg_size, and that many bytes.  Returns in bounded time: 0 or
+ *	a negative error.  May sleep.
+ * @notify: send EVENT_AVAIL for @mvq now or as soon as there is room; several
+ *	that wait become one.  @next_offset is in CPU order.  Any context, never
+ *	sleeps.  Returns false if the link is beyond repair.
+ * @cancel_notify: forget a waiting notification of @mvq.  Any context.
+ * @release: free the device; nobody has a reference to it any longer.
+ */
+struct virtio_msg_ops {
+	struct module *owner;
+	int (*transfer)(struct virtio_msg_device *vmdev,
+			struct virtio_msg *request,
+			struct virtio_msg *response);
+	bool (*notify)(struct virtio_msg_device *vmdev,
+		       struct virtio_msg_vq *mvq, u32 next_offset);
+	void (*cancel_notify)(struct virtio_msg_device *vmdev,
+			      struct virtio_msg_vq *mvq);
+	void (*release)(struct virtio_msg_device *vmdev);
+};
+
+/**
+ * struct virtio_msg_device - a virtio device behind messages
+ * @vdev: what the virtio core sees
+ * @ops: the bus; set by it before virtio_msg_register()
+ * @dev_num: the device number on the bus; set by it, likewise
+ * @max_msg_size: bytes, header included, that a message may have; likewise
+ * @num_feature_blocks: blocks of 32 feature bits that the core can take
+ * @config_size: bytes of the device's configuration
+ * @max_vqs: number of virtqueues of the device
+ * @generation: of the configuration, from the last answer
+ * @reported_generation: what the core was told last
+ * @generation_changes: how often in a row that was something new
+ * @status: the status that the device showed in its last answer
+ * @broken: no message is sent to this device any more
+ * @lock: protects @vqs and held while a queue's callback runs
+ * @vqs: list of struct virtio_msg_vq
+ * @break_work: tells the virtio core that the device is broken
+ */
+struct virtio_msg_device {
+	struct virtio_device vdev;
+	const struct virtio_msg_ops *ops;
+	u16 dev_num;
+	u16 max_msg_size;
+
+	u32 num_feature_blocks;
+	u32 config_size;
+	u32 max_vqs;
+	u32 generation;
+	u32 reported_generation;
+	unsigned int generation_changes;
+	u8 status;
+	bool broken;
+
+	/* vqs; a queue on that list is not deleted meanwhile */
+	spinlock_t lock;
+	struct list_head vqs;
+	struct work_struct break_work;
+};
+
+/**
+ * virtio_msg_init - find out what a device is
+ * @vmdev: zeroed but for ops, dev_num, max_msg_size and vdev.dev.parent
+ *
+ * Sends GET_DEVICE_INFO.  From then on virtio_msg_event() may be called.  May
+ * sleep.  D-01.
+ *
+ * Return: 0, or a negative error, -ENODEV where there is no such device; then
+ * there is nothing to undo.
+ */
+int virtio_msg_init(struct virtio_msg_device *vmdev);
+
+/**
+ * virtio_msg_register - hand a device to the virtio core
+ * @vmdev: an initialized device
+ *
+ * Drivers probe, and so need events, before this returns.  May sleep.
+ *
+ * Return: 0 or a negative error.  After an error the caller makes sure that
+ * virtio_msg_event() is not called again, then calls virtio_msg_put().
+ */
+int virtio_msg_register(struct virtio_msg_device *vmdev);
+
+/**
+ * virtio_msg_unregister - take a device from the core and reset it
+ * @vmdev: a registered device
+ *
+ * Drivers may need events until this returns.  Afterwards the caller makes
+ * sure that virtio_msg_event() is not called again, then calls
+ * virtio_msg_put().  Takes bounded time, also if nobody answers.  May sleep.
+ * D-06.
+ */
+void virtio_msg_unregister(struct virtio_msg_device *vmdev);
+
+/**
+ * virtio_msg_put - drop the bus's reference
+ * @vmdev: a device that was registered once, or was to be
+ *
+ * The bus's release function runs when the last user has gone, which may be
+ * later.
+ */
+void virtio_msg_put(struct virtio_msg_device *vmdev);
+
+/**
+ * virtio_msg_event - handle an event of a device
+ * @vmdev: an initialized device
+ * @msg: the event, a private copy; its msg_size is true
+ *
+ * Any context.  An event that is malformed, unknown, or for a queue that does
+ * not exist does nothing.  D-05.
+ *
+ * Return: whether the event was understood.
+ */
+bool virtio_msg_event(struct virtio_msg_device *vmdev,
+		      const struct virtio_msg *msg);
+
+/**
+ * virtio_msg_break - give a device up
+ * @vmdev: an initialized device
+ *
+ * Every further request fails at once and the virtio core hears of it a bit
+ * later.  Only removing the device undoes this.  Any context.  D-03.
+ */
+void virtio_msg_break(struct virtio_msg_device *vmdev);
+
+/**
+ * virtio_msg_restarted - has the device side lost what it knew of a device
+ * @vmdev: a registered device
+ *
+ * May sleep.
+ *
+ * Return: true if the device is broken or no longer has the status that the
+ * driver gave it.
+ */
+bool virtio_msg_restarted(struct virtio_msg_device *vmdev);
+
+#endif /* _VIRTIO_MSG_INTERNAL_H */
