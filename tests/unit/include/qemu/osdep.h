@@ -1,11 +1,19 @@
 /*
- * What the parts that build without QEMU need of its header of this name
+ * What the plain C parts need of QEMU's header of the same name
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
-#ifndef TESTS_UNIT_QEMU_OSDEP_H
-#define TESTS_UNIT_QEMU_OSDEP_H
+#ifndef QEMU_OSDEP_H
+#define QEMU_OSDEP_H
+
+/*
+ * Only the native build has this directory in its include path; inside QEMU
+ * the same sources get QEMU's own.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 
 #include <errno.h>
 #include <stdbool.h>
@@ -14,8 +22,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/types.h>
 #include <unistd.h>
-
 #include <glib.h>
 
-#endif
+#define QEMU_ALIGNED(n) __attribute__((aligned(n)))
+
+#endif /* QEMU_OSDEP_H */

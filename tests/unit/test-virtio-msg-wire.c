@@ -1,0 +1,204 @@
+/*
+ * Unit tests of the virtio-msg wire format: where each field lies
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "standard-headers/linux/virtio_msg.h"
+
+/* Every number in here is the specification's, not taken from the header */
+#define FIELD(type, field, off, len)                                    \
+    do {                                                                \
+        g_assert_cmpuint(offsetof(struct type, field), ==, off);        \
+        g_assert_cmpuint(sizeof(((struct type *)0)->field), ==, len);   \
+    } while (0)
+
+#define SIZE(type, size) g_assert_cmpuint(sizeof(struct type), ==, size)
+
+static void test_header(void)
+{
+    FIELD(virtio_msg, type, 0, 1);
+    FIELD(virtio_msg, msg_id, 1, 1);
+    FIELD(virtio_msg, dev_num, 2, 2);
+    FIELD(virtio_msg, token, 4, 2);
+    FIELD(virtio_msg, msg_size, 6, 2);
+    FIELD(virtio_msg, payload, 8, 256);
+    SIZE(virtio_msg, 264);
+
+    g_assert_cmpuint(VIRTIO_MSG_HDR_SIZE, ==, 8);
+    g_assert_cmpuint(VIRTIO_MSG_MIN_MAX_SIZE, ==, 44);
+    g_assert_cmpuint(VIRTIO_MSG_MAX_SIZE, ==, 264);
+    g_assert_cmphex(VIRTIO_MSG_TYPE_RESPONSE, ==, 1 << 0);
+    g_assert_cmphex(VIRTIO_MSG_TYPE_BUS, ==, 1 << 1);
+    g_assert_cmphex(VIRTIO_MSG_ID_EVENT, ==, 1 << 6);
+}
+
+/* Whatever the message, its payload follows the header */
+static void test_payloads_follow_the_header(void)
+{
+    FIELD(virtio_msg, get_device_info_resp, 8, 24);
+    FIELD(virtio_msg, get_features, 8, 8);
+    FIELD(virtio_msg, features, 8, 256);
+    FIELD(virtio_msg, get_config, 8, 8);
+    FIELD(virtio_msg, config, 8, 256);
+    FIELD(virtio_msg, status, 8, 4);
+    FIELD(virtio_msg, index, 8, 4);
+    FIELD(virtio_msg, get_vqueue_resp, 8, 40);
+    FIELD(virtio_msg, set_vqueue, 8, 40);
+    FIELD(virtio_msg, get_shm_resp, 8, 12);
+    FIELD(virtio_msg, event_config, 8, 256);
+    FIELD(virtio_msg, event_avail, 8, 8);
+    FIELD(virtio_msg, get_devices, 8, 4);
+    FIELD(virtio_msg, get_devices_resp, 8, 256);
+    FIELD(virtio_msg, ping, 8, 4);
+    FIELD(virtio_msg, event_device, 8, 4);
+}
+
+static void test_transport_ids(void)
+{
+    g_assert_cmphex(VIRTIO_MSG_GET_DEVICE_INFO, ==, 0x02);
+    g_assert_cmphex(VIRTIO_MSG_GET_DEVICE_FEATURES, ==, 0x03);
+    g_assert_cmphex(VIRTIO_MSG_SET_DRIVER_FEATURES, ==, 0x04);
+    g_assert_cmphex(VIRTIO_MSG_GET_CONFIG, ==, 0x05);
+    g_assert_cmphex(VIRTIO_MSG_SET_CONFIG, ==, 0x06);
+    g_assert_cmphex(VIRTIO_MSG_GET_DEVICE_STATUS, ==, 0x07);
+    g_assert_cmphex(VIRTIO_MSG_SET_DEVICE_STATUS, ==, 0x08);
+    g_assert_cmphex(VIRTIO_MSG_GET_VQUEUE, ==, 0x09);
+    g_assert_cmphex(VIRTIO_MSG_SET_VQUEUE, ==, 0x0a);
+    g_assert_cmphex(VIRTIO_MSG_RESET_VQUEUE, ==, 0x0b);
+    g_assert_cmphex(VIRTIO_MSG_GET_SHM, ==, 0x0c);
+    g_assert_cmphex(VIRTIO_MSG_EVENT_CONFIG, ==, 0x40);
+    g_assert_cmphex(VIRTIO_MSG_EVENT_AVAIL, ==, 0x41);
+    g_assert_cmphex(VIRTIO_MSG_EVENT_USED, ==, 0x42);
+    g_assert_cmphex(VIRTIO_MSG_ALL_VQUEUES, ==, 0xffffffff);
+    g_assert_cmphex(VIRTIO_MSG_NEXT_OFFSET_MASK, ==, 0x7fffffff);
+    g_assert_cmphex(VIRTIO_MSG_NEXT_WRAP, ==, 0x80000000);
+}
+
+static void test_bus_ids(void)
+{
+    g_assert_cmphex(VIRTIO_MSG_BUS_GET_DEVICES, ==, 0x02);
+    g_assert_cmphex(VIRTIO_MSG_BUS_PING, ==, 0x03);
+    g_assert_cmphex(VIRTIO_MSG_BUS_EVENT_DEVICE, ==, 0x40);
+    g_assert_cmpuint(VIRTIO_MSG_DEVICE_READY, ==, 1);
+    g_assert_cmpuint(VIRTIO_MSG_DEVICE_REMOVED, ==, 2);
+    g_assert_cmpuint(VIRTIO_MSG_DEVICES_ALIGN, ==, 8);
+}
+
+static void test_get_device_info(void)
+{
+    FIELD(virtio_msg_get_device_info_resp, device_id, 0, 4);
+    FIELD(virtio_msg_get_device_info_resp, vendor_id, 4, 4);
+    FIELD(virtio_msg_get_device_info_resp, num_feature_bits, 8, 4);
+    FIELD(virtio_msg_get_device_info_resp, config_size, 12, 4);
+    FIELD(virtio_msg_get_device_info_resp, max_virtqueues, 16, 4);
+    FIELD(virtio_msg_get_device_info_resp, admin_vq_start, 20, 2);
+    FIELD(virtio_msg_get_device_info_resp, admin_vq_count, 22, 2);
+    SIZE(virtio_msg_get_device_info_resp, 24);
+}
+
+static void test_features(void)
+{
+    FIELD(virtio_msg_get_features, block_index, 0, 4);
+    FIELD(virtio_msg_get_features, num_blocks, 4, 4);
+    SIZE(virtio_msg_get_features, 8);
+    FIELD(virtio_msg_features, block_index, 0, 4);
+    FIELD(virtio_msg_features, num_blocks, 4, 4);
+    FIELD(virtio_msg_features, features, 8, 62 * 4);
+    SIZE(virtio_msg_features, 256);
+}
+
+static void test_config(void)
+{
+    FIELD(virtio_msg_get_config, offset, 0, 4);
+    FIELD(virtio_msg_get_config, length, 4, 4);
+    SIZE(virtio_msg_get_config, 8);
+    FIELD(virtio_msg_config, generation, 0, 4);
+    FIELD(virtio_msg_config, offset, 4, 4);
+    FIELD(virtio_msg_config, length, 8, 4);
+    FIELD(virtio_msg_config, data, 12, 244);
+    SIZE(virtio_msg_config, 256);
+    FIELD(virtio_msg_event_config, status, 0, 4);
+    FIELD(virtio_msg_event_config, generation, 4, 4);
+    FIELD(virtio_msg_event_config, offset, 8, 4);
+    FIELD(virtio_msg_event_config, length, 12, 4);
+    FIELD(virtio_msg_event_config, data, 16, 240);
+    SIZE(virtio_msg_event_config, 256);
+}
+
+static void test_status(void)
+{
+    FIELD(virtio_msg_status, status, 0, 4);
+    SIZE(virtio_msg_status, 4);
+}
+
+static void test_vqueue(void)
+{
+    FIELD(virtio_msg_index, index, 0, 4);
+    SIZE(virtio_msg_index, 4);
+    FIELD(virtio_msg_get_vqueue_resp, index, 0, 4);
+    FIELD(virtio_msg_get_vqueue_resp, max_size, 4, 4);
+    FIELD(virtio_msg_get_vqueue_resp, cur_size, 8, 4);
+    FIELD(virtio_msg_get_vqueue_resp, reserved, 12, 4);
+    FIELD(virtio_msg_get_vqueue_resp, desc, 16, 8);
+    FIELD(virtio_msg_get_vqueue_resp, driver, 24, 8);
+    FIELD(virtio_msg_get_vqueue_resp, device, 32, 8);
+    SIZE(virtio_msg_get_vqueue_resp, 40);
+    FIELD(virtio_msg_set_vqueue, index, 0, 4);
+    FIELD(virtio_msg_set_vqueue, reserved0, 4, 4);
+    FIELD(virtio_msg_set_vqueue, size, 8, 4);
+    FIELD(virtio_msg_set_vqueue, reserved1, 12, 4);
+    FIELD(virtio_msg_set_vqueue, desc, 16, 8);
+    FIELD(virtio_msg_set_vqueue, driver, 24, 8);
+    FIELD(virtio_msg_set_vqueue, device, 32, 8);
+    SIZE(virtio_msg_set_vqueue, 40);
+    FIELD(virtio_msg_event_avail, vq_index, 0, 4);
+    FIELD(virtio_msg_event_avail, next_offset, 4, 4);
+    SIZE(virtio_msg_event_avail, 8);
+}
+
+static void test_shm(void)
+{
+    FIELD(virtio_msg_get_shm_resp, index, 0, 4);
+    FIELD(virtio_msg_get_shm_resp, length, 4, 4);
+    FIELD(virtio_msg_get_shm_resp, address, 8, 4);
+    SIZE(virtio_msg_get_shm_resp, 12);
+}
+
+static void test_bus(void)
+{
+    FIELD(virtio_msg_get_devices, offset, 0, 2);
+    FIELD(virtio_msg_get_devices, count, 2, 2);
+    SIZE(virtio_msg_get_devices, 4);
+    FIELD(virtio_msg_get_devices_resp, offset, 0, 2);
+    FIELD(virtio_msg_get_devices_resp, count, 2, 2);
+    FIELD(virtio_msg_get_devices_resp, next_offset, 4, 2);
+    FIELD(virtio_msg_get_devices_resp, bitmap, 6, 250);
+    SIZE(virtio_msg_get_devices_resp, 256);
+    FIELD(virtio_msg_ping, data, 0, 4);
+    SIZE(virtio_msg_ping, 4);
+    FIELD(virtio_msg_event_device, device_number, 0, 2);
+    FIELD(virtio_msg_event_device, state, 2, 2);
+    SIZE(virtio_msg_event_device, 4);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+
+    g_test_add_func("/virtio-msg/wire/header", test_header);
+    g_test_add_func("/virtio-msg/wire/payloads-follow-the-header",
+                    test_payloads_follow_the_header);
+    g_test_add_func("/virtio-msg/wire/transport-ids", test_transport_ids);
+    g_test_add_func("/virtio-msg/wire/bus-ids", test_bus_ids);
+    g_test_add_func("/virtio-msg/wire/get-device-info", test_get_device_info);
+    g_test_add_func("/virtio-msg/wire/features", test_features);
+    g_test_add_func("/virtio-msg/wire/config", test_config);
+    g_test_add_func("/virtio-msg/wire/status", test_status);
+    g_test_add_func("/virtio-msg/wire/vqueue", test_vqueue);
+    g_test_add_func("/virtio-msg/wire/shm", test_shm);
+    g_test_add_func("/virtio-msg/wire/bus", test_bus);
+
+    return g_test_run();
+}
