@@ -20,7 +20,7 @@ STEP := scripts/step
 SUITE := scripts/run-suite
 
 QTESTS := virtio-msg-test
-UNITS := test-virtio-msg-fifo
+UNITS := test-virtio-msg-fifo test-virtio-msg-wire
 SUITES := $(UNITS) $(QTESTS) modules demo-two-user demo-two-bridge \
           demo-local-user
 
