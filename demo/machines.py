@@ -238,7 +238,7 @@ def _machine(qemu, name, machine, memory, console, control, options):
     return [qemu, "-name", name, "-nodefaults", "-no-reboot",
             "-display", "none",
             "-M", "virt,gic-version=3" + machine,
-            "-accel", "tcg,thread=multi", "-cpu", "cortex-a57",
+            "-accel", "tcg,thread=multi", "-cpu", "neoverse-n1",
             *memory,
             "-chardev", console, "-serial", "chardev:console",
             "-chardev", f"socket,id=control,path={control}",
