@@ -272,6 +272,32 @@ static int vfio_open_ivshmem(VirtIOMSGVFIO *vfio, const char *host,
     return fd;
 }
 
+/*
+ * An MSI is a write by the function, and VFIO leaves it to us whether the
+ * function may write.
+ */
+static bool vfio_set_bus_master(int device, Error **errp)
+{
+    struct vfio_region_info config;
+    uint16_t command;
+    off_t off;
+
+    if (!vfio_get_region(device, VFIO_PCI_CONFIG_REGION_INDEX, &config, errp)) {
+        return false;
+    }
+    off = config.offset + PCI_COMMAND;
+    if (pread(device, &command, sizeof(command), off) != sizeof(command)) {
+        error_setg_errno(errp, errno, "cannot read the PCI command register");
+        return false;
+    }
+    command |= cpu_to_le16(PCI_COMMAND_MASTER);
+    if (pwrite(device, &command, sizeof(command), off) != sizeof(command)) {
+        error_setg_errno(errp, errno, "cannot write the PCI command register");
+        return false;
+    }
+    return true;
+}
+
 static void *vfio_map_bar2(int device, const char *host, size_t *size,
                            Error **errp)
 {
@@ -380,7 +406,7 @@ static bool ivshmem_vfio_init_irqs(IvshmemVFIO *s, const char *host,
                          host);
         return false;
     }
-    return true;
+    return vfio_set_bus_master(s->device, errp);
 }
 
 static void ivshmem_vfio_close(VirtIOMSGIvshmem *ivshmem)
