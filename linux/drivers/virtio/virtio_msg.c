@@ -149,6 +149,9 @@ static int vm_finalize_features(struct virtio_device *vdev)
 	struct virtio_msg_features *features = &request.features;
 	u32 i;
 
+	if (READ_ONCE(vmdev->broken))
+		return -EIO;
+
 	vring_transport_features(vdev);
 
 	/* The ring does not know of this one, it is the transport's. */

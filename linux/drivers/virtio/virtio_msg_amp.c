@@ -59,6 +59,9 @@ struct amp_device {
 	/* EVENT_DEVICE said so: */
 	bool removed;
 	bool ready;
+	/* Its removal has been started. */
+	bool leaving;
+	struct work_struct leave;
 };
 
 #define to_amp_device(_vmdev) \
@@ -94,7 +97,7 @@ static void amp_fail(struct virtio_msg_amp *amp, const char *queue)
 		"index of the %s queue out of range, link shut down until the module is loaded again\n",
 		queue);
 	amp_abort_requests(amp, -EIO);
-	schedule_work(&amp->scan);
+	queue_work(system_long_wq, &amp->scan);
 }
 
 static bool amp_failed(struct virtio_msg_amp *amp)
@@ -240,7 +243,8 @@ static int amp_transfer(struct virtio_msg_amp *amp, struct virtio_msg *request,
 	    !test_and_set_bit(AMP_SILENT, &amp->flags)) {
 		dev_warn(amp->dev,
 			 "the device side does not answer, waiting until it calls\n");
-		schedule_work(&amp->scan);
+		amp_abort_requests(amp, -ETIMEDOUT);
+		queue_work(system_long_wq, &amp->scan);
 	}
 	return -ETIMEDOUT;
 }
@@ -272,7 +276,7 @@ static bool amp_device_notify(struct virtio_msg_device *vmdev,
 	/* Nobody waits for an answer to this one, so have somebody watch. */
 	if (!delayed_work_pending(&amp->watch) &&
 	    !test_bit(AMP_STOPPING, &amp->flags))
-		schedule_delayed_work(&amp->watch, amp_timeout());
+		queue_delayed_work(system_long_wq, &amp->watch, amp_timeout());
 	return !amp_failed(amp);
 }
 
@@ -365,7 +369,7 @@ static bool amp_event_device(struct virtio_msg_amp *amp,
 	default:
 		return false;
 	}
-	schedule_work(&amp->scan);
+	queue_work(system_long_wq, &amp->scan);
 	return true;
 }
 
@@ -410,7 +414,7 @@ static void amp_heard(struct virtio_msg_amp *amp)
 	/* What was given up while the peer was silent gets another chance. */
 	if (test_bit(AMP_SILENT, &amp->flags) &&
 	    test_and_clear_bit(AMP_SILENT, &amp->flags))
-		schedule_work(&amp->scan);
+		queue_work(system_long_wq, &amp->scan);
 }
 
 /*
@@ -439,7 +443,7 @@ static void amp_check_restart(struct virtio_msg_amp *amp)
 	xa_for_each(&amp->devices, num, adev)
 		virtio_msg_break(&adev->vmdev);
 	amp_abort_requests(amp, -ECONNRESET);
-	schedule_work(&amp->scan);
+	queue_work(system_long_wq, &amp->scan);
 }
 
 bool virtio_msg_amp_interrupt(struct virtio_msg_amp *amp)
@@ -556,6 +560,38 @@ static void amp_forget_device(struct virtio_msg_amp *amp,
 	virtio_msg_put(&adev->vmdev);
 }
 
+static void amp_leave(struct work_struct *work)
+{
+	struct amp_device *adev = container_of(work, struct amp_device, leave);
+
+	dev_info(adev->amp->dev, "device %u: removed\n", adev->vmdev.dev_num);
+	virtio_msg_unregister(&adev->vmdev);
+}
+
+static void amp_start_leaving(struct amp_device *adev)
+{
+	adev->leaving = true;
+	queue_work(system_unbound_wq, &adev->leave);
+}
+
+/*
+ * Removes the devices that have started to leave.  They leave at the same
+ * time, because drivers of several broken devices can wait for each other: the
+ * core of hwrng, when one generator goes, reads from the next one.
+ */
+static void amp_finish_leaving(struct virtio_msg_amp *amp)
+{
+	struct amp_device *adev;
+	unsigned long num;
+
+	xa_for_each(&amp->devices, num, adev) {
+		if (adev->leaving) {
+			flush_work(&adev->leave);
+			amp_forget_device(amp, adev);
+		}
+	}
+}
+
 static void amp_add_device(struct virtio_msg_amp *amp, u16 num)
 {
 	struct amp_device *adev;
@@ -565,6 +601,7 @@ static void amp_add_device(struct virtio_msg_amp *amp, u16 num)
 	if (!adev)
 		return;
 	adev->amp = amp;
+	INIT_WORK(&adev->leave, amp_leave);
 	adev->vmdev.ops = &amp_device_ops;
 	adev->vmdev.dev_num = num;
 	adev->vmdev.max_msg_size = VIRTIO_MSG_SPSC_SLOT_SIZE;
@@ -584,14 +621,6 @@ static void amp_add_device(struct virtio_msg_amp *amp, u16 num)
 			num, err);
 		amp_forget_device(amp, adev);
 	}
-}
-
-static void amp_remove_device(struct virtio_msg_amp *amp,
-			      struct amp_device *adev)
-{
-	dev_info(amp->dev, "device %u: removed\n", adev->vmdev.dev_num);
-	virtio_msg_unregister(&adev->vmdev);
-	amp_forget_device(amp, adev);
 }
 
 static bool amp_device_stale(struct amp_device *adev)
@@ -646,7 +675,8 @@ static void amp_scan(struct work_struct *work)
 
 	xa_for_each(&amp->devices, num, adev)
 		if (!test_bit(num, present) || amp_device_stale(adev))
-			amp_remove_device(amp, adev);
+			amp_start_leaving(adev);
+	amp_finish_leaving(amp);
 
 	for_each_set_bit(num, present, AMP_NUM_DEVICES) {
 		if (test_bit(AMP_STOPPING, &amp->flags) || amp_failed(amp) ||
@@ -701,7 +731,7 @@ EXPORT_SYMBOL_GPL(virtio_msg_amp_init);
 
 void virtio_msg_amp_start(struct virtio_msg_amp *amp)
 {
-	schedule_work(&amp->scan);
+	queue_work(system_long_wq, &amp->scan);
 }
 EXPORT_SYMBOL_GPL(virtio_msg_amp_start);
 
@@ -714,7 +744,8 @@ void virtio_msg_amp_stop(struct virtio_msg_amp *amp)
 	cancel_work_sync(&amp->scan);
 
 	xa_for_each(&amp->devices, num, adev)
-		amp_remove_device(amp, adev);
+		amp_start_leaving(adev);
+	amp_finish_leaving(amp);
 
 	/* No device, so nobody starts these any more but the interrupt. */
 	set_bit(AMP_FAILED, &amp->flags);

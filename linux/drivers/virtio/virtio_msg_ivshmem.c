@@ -245,9 +245,7 @@ static struct pci_driver ivshmem_driver = {
 	.id_table = ivshmem_table,
 	.probe = ivshmem_probe,
 	.remove = ivshmem_remove,
-	.driver = {
-		.dev_groups = ivshmem_groups,
-	},
+	.dev_groups = ivshmem_groups,
 };
 
 static int __init ivshmem_init(void)
