@@ -14,6 +14,7 @@ endif
 
 NET ?= user
 MODE ?= two
+KERNEL ?= trixie
 DEMO_ARGS ?=
 
 STEP := scripts/step
@@ -67,16 +68,17 @@ modules: deps
 
 .PHONY: images demo demo-local demo-shell
 images: host arm64 modules
-	@$(STEP) images "making the images of the machines" scripts/build-images
+	@$(STEP) images "making the images of the machines" \
+		scripts/build-images device driver-$(KERNEL)
 
 demo: images
-	@demo/run --mode $(MODE) --net $(NET) $(DEMO_ARGS)
+	@demo/run --mode $(MODE) --net $(NET) --kernel $(KERNEL) $(DEMO_ARGS)
 
 demo-local: images
-	@demo/run --mode local $(DEMO_ARGS)
+	@demo/run --mode local --kernel $(KERNEL) $(DEMO_ARGS)
 
 demo-shell: images
-	@demo/shell --mode $(MODE) --net $(NET) $(DEMO_ARGS)
+	@demo/shell --mode $(MODE) --net $(NET) --kernel $(KERNEL) $(DEMO_ARGS)
 
 #
 # Tests
@@ -144,6 +146,8 @@ help:
 	@echo "               amd64: build/modules"
 	@echo "  demo         boot both machines and test virtio-rng, virtio-net and"
 	@echo "               virtio-blk between them; NET=user or NET=bridge"
+	@echo "               chooses the network, KERNEL=trixie or KERNEL=bookworm"
+	@echo "               the driver machine's kernel (Linux 6.12 or 6.1)"
 	@echo "  demo-local   the quick variant: one machine, the device process on"
 	@echo "               this host"
 	@echo "  demo-shell   leave both machines at a prompt, in tmux"
