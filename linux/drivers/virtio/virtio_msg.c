@@ -363,6 +363,7 @@ static void vm_reset(struct virtio_device *vdev)
 
 	/* What is broken counts as reset: there is nothing more we could do. */
 	WRITE_ONCE(vmdev->status, 0);
+	WRITE_ONCE(vmdev->failed, false);
 	vm_set_status(vdev, 0);
 	for (tries = 0; vmdev->status && tries < VIRTIO_MSG_RESET_TRIES; tries++) {
 		msleep(20);
@@ -691,7 +692,8 @@ static void vm_event_config(struct virtio_msg_device *vmdev, u32 status)
 	if (!(READ_ONCE(vmdev->status) & VIRTIO_CONFIG_S_DRIVER))
 		return;
 
-	if (status & VIRTIO_CONFIG_S_NEEDS_RESET && !READ_ONCE(vmdev->broken)) {
+	if (status & VIRTIO_CONFIG_S_NEEDS_RESET && !READ_ONCE(vmdev->failed)) {
+		WRITE_ONCE(vmdev->failed, true);
 		dev_err(vm_parent(vmdev),
 			"device %u has failed and needs a reset\n",
 			vmdev->dev_num);

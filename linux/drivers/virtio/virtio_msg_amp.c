@@ -118,8 +118,10 @@ static int amp_put(struct virtio_msg_amp *amp, const struct virtio_msg *msg)
 
 	memcpy(slot, msg, le16_to_cpu(msg->msg_size));
 	err = virtio_msg_spsc_put(&amp->tx, slot);
-	if (err == -EPROTO)
+	if (err == -EPROTO) {
 		amp_fail(amp, "driver");
+		err = -EIO;
+	}
 	return err;
 }
 
@@ -667,9 +669,10 @@ static void amp_scan(struct work_struct *work)
 		return;
 	err = amp_enumerate(amp, present);
 	if (err) {
-		/* Silence and failure have their own line in the log. */
-		if (err == -EPROTO)
-			dev_err(amp->dev, "the list of devices makes no sense\n");
+		/* The others have their own line in the log. */
+		if (!amp_failed(amp) && !test_bit(AMP_SILENT, &amp->flags) &&
+		    err != -ECONNRESET)
+			dev_err(amp->dev, "cannot list the devices (%d)\n", err);
 		goto out;
 	}
 

@@ -68,6 +68,7 @@ struct virtio_msg_ops {
  * @reported_generation: what the core was told last
  * @generation_changes: how often in a row that was something new
  * @status: the status that the device showed in its last answer
+ * @failed: the device said that it needs a reset, and got none since
  * @broken: no message is sent to this device any more
  * @lock: protects @vqs and held while a queue's callback runs
  * @vqs: list of struct virtio_msg_vq
@@ -86,6 +87,7 @@ struct virtio_msg_device {
 	u32 reported_generation;
 	unsigned int generation_changes;
 	u8 status;
+	bool failed;
 	bool broken;
 
 	/* vqs; a queue on that list is not deleted meanwhile */
