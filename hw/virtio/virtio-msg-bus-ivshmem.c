@@ -473,11 +473,12 @@ static const Property virtio_msg_bus_ivshmem_props[] = {
 
 static void virtio_msg_bus_ivshmem_instance_init(Object *obj)
 {
+    /* What the property's type takes for "not given", in every field */
+    static const PCIHostDeviceAddress no_address = { ~0U, ~0U, ~0U, ~0U };
     VirtIOMSGBusIvshmem *s = VIRTIO_MSG_BUS_IVSHMEM(obj);
 
-    /* Not given, as no PCI domain has this number */
-    s->dev.domain = ~0U;
-    s->sysmem_dev.domain = ~0U;
+    s->dev = no_address;
+    s->sysmem_dev = no_address;
 }
 
 static void virtio_msg_bus_ivshmem_class_init(ObjectClass *oc, void *data)

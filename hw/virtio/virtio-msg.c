@@ -894,6 +894,7 @@ static bool virtio_msg_add_slot(VirtIOMSG *s, Error **errp)
     VirtIOMSGSlot *slot = VIRTIO_MSG_SLOT(qdev_new(TYPE_VIRTIO_MSG_SLOT));
     g_autofree char *child = NULL;
     g_autofree char *name = NULL;
+    BusChild *kid;
 
     slot->transport = s;
     slot->dev_num = s->slots->len;
@@ -907,7 +908,19 @@ static bool virtio_msg_add_slot(VirtIOMSG *s, Error **errp)
     qbus_set_bus_hotplug_handler(BUS(&slot->bus));
 
     g_ptr_array_add(s->slots, slot);
-    return qdev_realize_and_unref(DEVICE(slot), &s->slot_bus, errp);
+    if (!qdev_realize_and_unref(DEVICE(slot), &s->slot_bus, errp)) {
+        return false;
+    }
+
+    /*
+     * A bus puts a new child in front of the others, but who looks for a free
+     * slot is to come across the lowest one first.
+     */
+    kid = QTAILQ_FIRST(&s->slot_bus.children);
+    assert(kid->child == DEVICE(slot));
+    QTAILQ_REMOVE(&s->slot_bus.children, kid, sibling);
+    QTAILQ_INSERT_TAIL(&s->slot_bus.children, kid, sibling);
+    return true;
 }
 
 /* There is always a free slot, so that a device without bus= finds one */
