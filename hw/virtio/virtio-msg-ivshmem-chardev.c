@@ -12,6 +12,7 @@
 #include "qemu/main-loop.h"
 #include "qemu/sockets.h"
 #include "chardev/char.h"
+#include "chardev/char-socket.h"
 #include "hw/virtio/virtio-msg-ivshmem.h"
 #include <sys/mman.h>
 
@@ -219,6 +220,11 @@ static void ivshmem_chardev_message(IvshmemChardev *s, int64_t msg, int fd)
             }
             break;
         }
+        if (msg == IVSHMEM_MSG_MEMORY) {
+            error_setg(&err, "the server handed out no memory; it has to be "
+                       "reached through a UNIX socket");
+            break;
+        }
         /* fall through: peers may be announced before the memory */
     case WANT_VECTOR:
     case DONE:
@@ -347,7 +353,11 @@ virtio_msg_ivshmem_open_chardev(CharBackend *chr,
 {
     IvshmemChardev *s;
 
-    if (!qemu_chr_has_feature(chr->chr, QEMU_CHAR_FEATURE_FD_PASS)) {
+    /*
+     * Not by QEMU_CHAR_FEATURE_FD_PASS: a socket that was handed to us as
+     * fd= does not have it, whatever its family is.
+     */
+    if (!object_dynamic_cast(OBJECT(chr->chr), TYPE_CHARDEV_SOCKET)) {
         error_setg(errp, "chardev=%s cannot pass file descriptors; connect a "
                    "UNIX socket to the ivshmem server: -chardev "
                    "socket,id=%s,path=...", chr->chr->label, chr->chr->label);
