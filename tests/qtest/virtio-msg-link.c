@@ -1,0 +1,318 @@
+/*
+ * The far end of a virtio-msg link, for tests and benchmarks
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include "virtio-msg-link.h"
+
+#define RAM_ALIGN   4096
+
+static uint8_t *vmsg_memory(const char *name, size_t size, int *fd)
+{
+    void *mem;
+
+    /* Inherited: the device process opens the driver's memory by its number */
+    *fd = memfd_create(name, 0);
+    g_assert_cmpint(*fd, >=, 0);
+    g_assert_cmpint(ftruncate(*fd, size), ==, 0);
+    mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0);
+    g_assert(mem != MAP_FAILED);
+    return mem;
+}
+
+VMsgLink *vmsg_link_new(size_t shm_size, size_t ram_size)
+{
+    VMsgLink *link = g_new0(VMsgLink, 1);
+    int pair[2];
+
+    /* Ours must not live on in the device process: it is to see us hang up */
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair),
+                    ==, 0);
+    link->server = pair[0];
+    link->client = dup(pair[1]);
+    g_assert_cmpint(link->client, >=, 0);
+    close(pair[1]);
+
+    link->shm_size = shm_size;
+    link->shm = vmsg_memory("virtio-msg-ivshmem", shm_size, &link->shm_fd);
+    link->ram_size = ram_size;
+    link->ram = vmsg_memory("virtio-msg-ram", ram_size, &link->ram_fd);
+
+    link->to_device = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    link->to_driver = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    g_assert_cmpint(link->to_device, >=, 0);
+    g_assert_cmpint(link->to_driver, >=, 0);
+
+    g_queue_init(&link->events);
+    if (shm_size >= VMSG_DEVICE_QUEUE + VIRTIO_MSG_SPSC_PAGE_SIZE) {
+        vmsg_link_reset_fifo(link);
+    }
+    return link;
+}
+
+void vmsg_link_free(VMsgLink *link)
+{
+    vmsg_drop_events(link);
+    vmsg_link_hang_up(link);
+    vmsg_link_started(link);
+    munmap(link->shm, link->shm_size);
+    munmap(link->ram, link->ram_size);
+    close(link->shm_fd);
+    close(link->ram_fd);
+    close(link->to_device);
+    close(link->to_driver);
+    g_free(link);
+}
+
+void vmsg_link_tell(VMsgLink *link, int64_t msg, int fd)
+{
+    int64_t wire = GINT64_TO_LE(msg);
+    struct iovec iov = { .iov_base = &wire, .iov_len = sizeof(wire) };
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = { .bytes = { 0 } };
+    struct msghdr hdr = { .msg_iov = &iov, .msg_iovlen = 1 };
+    struct cmsghdr *cmsg;
+
+    if (fd >= 0) {
+        hdr.msg_control = &control;
+        hdr.msg_controllen = sizeof(control);
+        cmsg = CMSG_FIRSTHDR(&hdr);
+        cmsg->cmsg_level = SOL_SOCKET;
+        cmsg->cmsg_type = SCM_RIGHTS;
+        cmsg->cmsg_len = CMSG_LEN(sizeof(fd));
+        memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
+    }
+    g_assert_cmpint(sendmsg(link->server, &hdr, MSG_NOSIGNAL), ==,
+                    sizeof(wire));
+}
+
+void vmsg_link_serve(VMsgLink *link)
+{
+    vmsg_link_tell(link, 0, -1);
+    vmsg_link_tell(link, VMSG_DEVICE_ID, -1);
+    vmsg_link_tell(link, -1, link->shm_fd);
+    vmsg_link_tell(link, VMSG_DRIVER_ID, link->to_driver);
+    vmsg_link_tell(link, VMSG_DEVICE_ID, link->to_device);
+}
+
+void vmsg_link_hang_up(VMsgLink *link)
+{
+    if (link->server >= 0) {
+        close(link->server);
+        link->server = -1;
+    }
+}
+
+char *vmsg_link_args(VMsgLink *link, const char *id, const char *props)
+{
+    return g_strdup_printf(
+        "-chardev socket,id=%s-server,fd=%d "
+        "-object memory-backend-file,id=%s-ram,size=%zu,share=on,"
+        "mem-path=/proc/self/fd/%d "
+        "-device virtio-msg-bus-ivshmem,id=%s,chardev=%s-server,"
+        "memdev=%s-ram,mem-offset=0x%llx%s ",
+        id, link->client, id, link->ram_size, link->ram_fd, id, id, id,
+        VMSG_RAM_BASE, props);
+}
+
+void vmsg_link_started(VMsgLink *link)
+{
+    if (link->client >= 0) {
+        close(link->client);
+        link->client = -1;
+    }
+}
+
+void vmsg_link_reset_fifo(VMsgLink *link)
+{
+    virtio_msg_fifo_init_spsc(&link->fifo, link->shm + VMSG_DRIVER_QUEUE,
+                              link->shm + VMSG_DEVICE_QUEUE, false);
+}
+
+void vmsg_link_ring(VMsgLink *link)
+{
+    uint64_t one = 1;
+
+    g_assert_cmpint(write(link->to_device, &one, sizeof(one)), ==,
+                    sizeof(one));
+}
+
+uint64_t vmsg_link_alloc(VMsgLink *link, size_t size)
+{
+    size_t at = link->ram_used;
+
+    link->ram_used += (size + RAM_ALIGN - 1) / RAM_ALIGN * RAM_ALIGN;
+    g_assert_cmpuint(link->ram_used, <=, link->ram_size);
+    return VMSG_RAM_BASE + at;
+}
+
+void *vmsg_link_ptr(VMsgLink *link, uint64_t addr)
+{
+    g_assert_cmphex(addr, >=, VMSG_RAM_BASE);
+    g_assert_cmphex(addr, <, VMSG_RAM_BASE + link->ram_size);
+    return link->ram + (addr - VMSG_RAM_BASE);
+}
+
+void vmsg_init(struct virtio_msg *msg, uint8_t type, uint8_t id, uint16_t dev,
+               size_t payload)
+{
+    memset(msg, 0, sizeof(*msg));
+    msg->type = type;
+    msg->msg_id = id;
+    msg->dev_num = GUINT16_TO_LE(dev);
+    msg->msg_size = GUINT16_TO_LE(VIRTIO_MSG_HDR_SIZE + payload);
+}
+
+bool vmsg_try_put(VMsgLink *link, const struct virtio_msg *msg)
+{
+    return virtio_msg_fifo_put(&link->fifo, msg, VIRTIO_MSG_FIFO_SLOT_SIZE) ==
+           VIRTIO_MSG_FIFO_OK;
+}
+
+void vmsg_send(VMsgLink *link, const struct virtio_msg *msg)
+{
+    g_assert_true(vmsg_try_put(link, msg));
+    vmsg_link_ring(link);
+}
+
+bool vmsg_try_get(VMsgLink *link, struct virtio_msg *msg)
+{
+    VirtIOMSGFifoResult ret;
+
+    memset(msg, 0, sizeof(*msg));
+    ret = virtio_msg_fifo_get(&link->fifo, msg);
+    g_assert_cmpint(ret, !=, VIRTIO_MSG_FIFO_BAD_INDEX);
+    return ret == VIRTIO_MSG_FIFO_OK;
+}
+
+void vmsg_wait_rung(VMsgLink *link)
+{
+    struct pollfd fds[] = {
+        { .fd = link->to_driver, .events = POLLIN },
+        { .fd = link->server },
+    };
+    uint64_t count;
+    int ret;
+
+    do {
+        ret = poll(fds, G_N_ELEMENTS(fds), VMSG_DEADLINE_MS);
+    } while (ret < 0 && errno == EINTR);
+    if (ret == 0) {
+        g_error("the device side did not ring within %d s",
+                VMSG_DEADLINE_MS / 1000);
+    }
+    if (!(fds[0].revents & POLLIN)) {
+        g_error("the device process closed its connection");
+    }
+    g_assert_cmpint(read(link->to_driver, &count, sizeof(count)), ==,
+                    sizeof(count));
+}
+
+void vmsg_get(VMsgLink *link, struct virtio_msg *msg)
+{
+    while (!vmsg_try_get(link, msg)) {
+        vmsg_wait_rung(link);
+    }
+}
+
+static bool vmsg_is_event(const struct virtio_msg *msg)
+{
+    return !(msg->type & VIRTIO_MSG_TYPE_RESPONSE) &&
+           (msg->msg_id & VIRTIO_MSG_ID_EVENT);
+}
+
+static void vmsg_put_aside(VMsgLink *link, const struct virtio_msg *msg)
+{
+    if (!vmsg_is_event(msg)) {
+        g_error("unexpected message: type 0x%02x id 0x%02x dev %u token %u",
+                msg->type, msg->msg_id, GUINT16_FROM_LE(msg->dev_num),
+                GUINT16_FROM_LE(msg->token));
+    }
+    g_queue_push_tail(&link->events, g_memdup2(msg, sizeof(*msg)));
+}
+
+void vmsg_request(VMsgLink *link, struct virtio_msg *req,
+                  struct virtio_msg *resp)
+{
+    req->token = GUINT16_TO_LE(++link->token);
+    vmsg_send(link, req);
+    for (;;) {
+        vmsg_get(link, resp);
+        if (!vmsg_is_event(resp)) {
+            break;
+        }
+        vmsg_put_aside(link, resp);
+    }
+    g_assert_cmphex(resp->type, ==,
+                    (req->type & VIRTIO_MSG_TYPE_BUS) |
+                    VIRTIO_MSG_TYPE_RESPONSE);
+    g_assert_cmphex(resp->msg_id, ==, req->msg_id);
+    g_assert_cmpuint(resp->dev_num, ==, req->dev_num);
+    g_assert_cmpuint(resp->token, ==, req->token);
+}
+
+void vmsg_ping(VMsgLink *link)
+{
+    struct virtio_msg req, resp;
+
+    vmsg_init(&req, VIRTIO_MSG_TYPE_BUS, VIRTIO_MSG_BUS_PING, 0,
+              sizeof(req.ping));
+    req.ping.data = GUINT32_TO_LE(0xa5000000 | link->token);
+    vmsg_request(link, &req, &resp);
+    g_assert_cmpuint(GUINT16_FROM_LE(resp.msg_size), ==,
+                     VIRTIO_MSG_HDR_SIZE + sizeof(resp.ping));
+    g_assert_cmphex(resp.ping.data, ==, req.ping.data);
+}
+
+static bool vmsg_find_event(VMsgLink *link, uint8_t type, uint8_t id,
+                            uint16_t dev, struct virtio_msg *msg)
+{
+    GList *l;
+
+    for (l = link->events.head; l; l = l->next) {
+        struct virtio_msg *event = l->data;
+
+        if (event->type == type && event->msg_id == id &&
+            GUINT16_FROM_LE(event->dev_num) == dev) {
+            if (msg) {
+                *msg = *event;
+            }
+            g_free(event);
+            g_queue_delete_link(&link->events, l);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool vmsg_take_event(VMsgLink *link, uint8_t type, uint8_t id, uint16_t dev,
+                     struct virtio_msg *msg)
+{
+    vmsg_ping(link);
+    return vmsg_find_event(link, type, id, dev, msg);
+}
+
+void vmsg_wait_event(VMsgLink *link, uint8_t type, uint8_t id, uint16_t dev,
+                     struct virtio_msg *msg)
+{
+    struct virtio_msg event;
+
+    while (!vmsg_find_event(link, type, id, dev, msg)) {
+        vmsg_get(link, &event);
+        vmsg_put_aside(link, &event);
+    }
+}
+
+void vmsg_drop_events(VMsgLink *link)
+{
+    g_queue_foreach(&link->events, (GFunc)g_free, NULL);
+    g_queue_clear(&link->events);
+}
