@@ -119,7 +119,9 @@ check: images
 tally:
 	@scripts/tally $(SUITES)
 
-bench: host arm64
+bench: host unit-build
+	@$(STEP) lean "building the device process for this host" \
+		scripts/build-qemu lean
 	@scripts/bench
 
 #
