@@ -23,7 +23,7 @@ SUITE := scripts/run-suite
 QTESTS := virtio-msg-test
 UNITS := test-virtio-msg-fifo test-virtio-msg-wire
 SUITES := $(UNITS) $(QTESTS) modules demo-two-user demo-two-bridge \
-          demo-local-user
+          demo-two-user-vfio demo-local-user demo-local-user-bookworm
 
 .PHONY: all
 all: host arm64 modules
@@ -111,7 +111,11 @@ check: images
 	-@$(SUITE) modules scripts/check-modules
 	-@demo/run --mode two --net user
 	-@demo/run --mode two --net bridge
+	-@demo/run --mode two --net user --sysmem-map vfio --cycles 1
 	-@demo/run --mode local
+	-@$(STEP) images-bookworm "making the image with Linux 6.1" \
+		scripts/build-images driver-bookworm
+	-@demo/run --mode local --kernel bookworm --cycles 1
 	@echo
 	@scripts/tally $(SUITES)
 
