@@ -48,13 +48,19 @@ static void vm_break_work(struct work_struct *work)
 	virtio_break_device(&vmdev->vdev);
 }
 
+/* Unbound, as a driver that keeps its CPU to itself may wait for just this */
+static void vm_schedule_break(struct virtio_msg_device *vmdev)
+{
+	queue_work(system_unbound_wq, &vmdev->break_work);
+}
+
 void virtio_msg_break(struct virtio_msg_device *vmdev)
 {
 	WRITE_ONCE(vmdev->broken, true);
 
 	/* The core's list of queues exists once there was one of ours. */
 	if (!list_empty_careful(&vmdev->vqs))
-		schedule_work(&vmdev->break_work);
+		vm_schedule_break(vmdev);
 }
 EXPORT_SYMBOL_GPL(virtio_msg_break);
 
@@ -698,7 +704,7 @@ static void vm_event_config(struct virtio_msg_device *vmdev, u32 status)
 			"device %u has failed and needs a reset\n",
 			vmdev->dev_num);
 		/* Requests still reach it: the driver may reset it. */
-		schedule_work(&vmdev->break_work);
+		vm_schedule_break(vmdev);
 	}
 	virtio_config_changed(&vmdev->vdev);
 }

@@ -67,6 +67,15 @@ struct amp_device {
 #define to_amp_device(_vmdev) \
 	container_of(_vmdev, struct amp_device, vmdev)
 
+/*
+ * All work is unbound: some drivers spin, with preemption off, until a queue
+ * moves or is broken, and it is our work on another CPU that breaks it.
+ */
+static void amp_schedule_scan(struct virtio_msg_amp *amp)
+{
+	queue_work(system_unbound_wq, &amp->scan);
+}
+
 static unsigned long amp_timeout(void)
 {
 	return max(msecs_to_jiffies(READ_ONCE(timeout_ms)), 1UL);
@@ -97,7 +106,7 @@ static void amp_fail(struct virtio_msg_amp *amp, const char *queue)
 		"index of the %s queue out of range, link shut down until the module is loaded again\n",
 		queue);
 	amp_abort_requests(amp, -EIO);
-	queue_work(system_long_wq, &amp->scan);
+	amp_schedule_scan(amp);
 }
 
 static bool amp_failed(struct virtio_msg_amp *amp)
@@ -246,7 +255,7 @@ static int amp_transfer(struct virtio_msg_amp *amp, struct virtio_msg *request,
 		dev_warn(amp->dev,
 			 "the device side does not answer, waiting until it calls\n");
 		amp_abort_requests(amp, -ETIMEDOUT);
-		queue_work(system_long_wq, &amp->scan);
+		amp_schedule_scan(amp);
 	}
 	return -ETIMEDOUT;
 }
@@ -276,9 +285,10 @@ static bool amp_device_notify(struct virtio_msg_device *vmdev,
 		amp->ops->ring(amp);
 
 	/* Nobody waits for an answer to this one, so have somebody watch. */
-	if (!delayed_work_pending(&amp->watch) &&
-	    !test_bit(AMP_STOPPING, &amp->flags))
-		queue_delayed_work(system_long_wq, &amp->watch, amp_timeout());
+	if (!hrtimer_is_queued(&amp->watch_timer))
+		hrtimer_start(&amp->watch_timer,
+			      ms_to_ktime(jiffies_to_msecs(amp_timeout())),
+			      HRTIMER_MODE_REL);
 	return !amp_failed(amp);
 }
 
@@ -371,7 +381,7 @@ static bool amp_event_device(struct virtio_msg_amp *amp,
 	default:
 		return false;
 	}
-	queue_work(system_long_wq, &amp->scan);
+	amp_schedule_scan(amp);
 	return true;
 }
 
@@ -416,7 +426,7 @@ static void amp_heard(struct virtio_msg_amp *amp)
 	/* What was given up while the peer was silent gets another chance. */
 	if (test_bit(AMP_SILENT, &amp->flags) &&
 	    test_and_clear_bit(AMP_SILENT, &amp->flags))
-		queue_work(system_long_wq, &amp->scan);
+		amp_schedule_scan(amp);
 }
 
 /*
@@ -445,7 +455,7 @@ static void amp_check_restart(struct virtio_msg_amp *amp)
 	xa_for_each(&amp->devices, num, adev)
 		virtio_msg_break(&adev->vmdev);
 	amp_abort_requests(amp, -ECONNRESET);
-	queue_work(system_long_wq, &amp->scan);
+	amp_schedule_scan(amp);
 }
 
 bool virtio_msg_amp_interrupt(struct virtio_msg_amp *amp)
@@ -699,12 +709,21 @@ out:
 static void amp_watch(struct work_struct *work)
 {
 	struct virtio_msg_amp *amp =
-		container_of(to_delayed_work(work), struct virtio_msg_amp, watch);
+		container_of(work, struct virtio_msg_amp, watch);
 	struct virtio_msg request, response;
 
 	request.ping.data = 0;
 	amp_bus_transfer(amp, VIRTIO_MSG_BUS_PING, &request,
 			 sizeof(request.ping), &response, sizeof(response.ping));
+}
+
+static enum hrtimer_restart amp_watch_timer(struct hrtimer *timer)
+{
+	struct virtio_msg_amp *amp =
+		container_of(timer, struct virtio_msg_amp, watch_timer);
+
+	queue_work(system_unbound_wq, &amp->watch);
+	return HRTIMER_NORESTART;
 }
 
 int virtio_msg_amp_init(struct virtio_msg_amp *amp, void *driver_queue,
@@ -724,7 +743,13 @@ int virtio_msg_amp_init(struct virtio_msg_amp *amp, void *driver_queue,
 	xa_init(&amp->devices);
 	amp->heard = jiffies;
 	INIT_WORK(&amp->scan, amp_scan);
-	INIT_DELAYED_WORK(&amp->watch, amp_watch);
+	INIT_WORK(&amp->watch, amp_watch);
+	/*
+	 * Not an ordinary timer: virtio_net waits for its control queue with
+	 * softirqs disabled, and with them all such timers of that CPU.
+	 */
+	hrtimer_init(&amp->watch_timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
+	amp->watch_timer.function = amp_watch_timer;
 
 	virtio_msg_spsc_attach_writer(&amp->tx, driver_queue);
 	virtio_msg_spsc_attach_reader(&amp->rx, device_queue);
@@ -734,7 +759,7 @@ EXPORT_SYMBOL_GPL(virtio_msg_amp_init);
 
 void virtio_msg_amp_start(struct virtio_msg_amp *amp)
 {
-	queue_work(system_long_wq, &amp->scan);
+	amp_schedule_scan(amp);
 }
 EXPORT_SYMBOL_GPL(virtio_msg_amp_start);
 
@@ -752,7 +777,8 @@ void virtio_msg_amp_stop(struct virtio_msg_amp *amp)
 
 	/* No device, so nobody starts these any more but the interrupt. */
 	set_bit(AMP_FAILED, &amp->flags);
-	cancel_delayed_work_sync(&amp->watch);
+	hrtimer_cancel(&amp->watch_timer);
+	cancel_work_sync(&amp->watch);
 	spin_lock_irq(&amp->rx_lock);
 	spin_unlock_irq(&amp->rx_lock);
 	cancel_work_sync(&amp->scan);

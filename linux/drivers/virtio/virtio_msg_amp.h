@@ -7,6 +7,7 @@
 
 #include <linux/atomic.h>
 #include <linux/device.h>
+#include <linux/hrtimer.h>
 #include <linux/list.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
@@ -51,6 +52,7 @@ struct virtio_msg_amp_ops {
  * @flags: enum amp_flags
  * @heard: jiffies when something sensible came last
  * @scan: brings @devices in line with what the device side has
+ * @watch_timer: runs for a while after a notification
  * @watch: looks whether the device side is still there
  */
 struct virtio_msg_amp {
@@ -79,7 +81,8 @@ struct virtio_msg_amp {
 	unsigned long flags;
 	unsigned long heard;
 	struct work_struct scan;
-	struct delayed_work watch;
+	struct hrtimer watch_timer;
+	struct work_struct watch;
 };
 
 /**
