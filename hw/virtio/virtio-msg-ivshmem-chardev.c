@@ -363,6 +363,11 @@ virtio_msg_ivshmem_open_chardev(CharBackend *chr,
                    "socket,id=%s,path=...", chr->chr->label, chr->chr->label);
         return NULL;
     }
+    /* With reconnect=, a connection is not made before somebody waits for it */
+    if (qemu_chr_fe_wait_connected(chr, errp) < 0) {
+        error_prepend(errp, "chardev=%s: ", chr->chr->label);
+        return NULL;
+    }
 
     s = g_new0(IvshmemChardev, 1);
     s->parent.ops = &ivshmem_chardev_ops;
