@@ -6,6 +6,7 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "block/aio.h"
 #include "qemu/main-loop.h"
 #include "qemu/timer.h"
 #include "hw/qdev-properties.h"
@@ -19,10 +20,12 @@
 
 /*
  * A consumer need not ring when it makes room, so a full queue is looked at
- * again after a while: soon at first, then ever more rarely.
+ * again after a while: soon at first, then ever more rarely, and most rarely
+ * if the peer was never heard of.
  */
 #define STALL_MIN_MS    1
 #define STALL_MAX_MS    128
+#define SILENT_MAX_MS   1024
 
 void virtio_msg_bus_connect(VirtIOMSGBusDevice *link,
                             const VirtIOMSGBusPort *port, void *opaque)
@@ -76,16 +79,16 @@ static void virtio_msg_bus_kick(VirtIOMSGBusDevice *link)
     }
 }
 
-/* A peer that was never there does not read; its first doorbell wakes us */
 static void virtio_msg_bus_arm_stall(VirtIOMSGBusDevice *link)
 {
     if (!link->stalled) {
         link->stall_ms = STALL_MIN_MS;
         timer_del(link->stall_timer);
-    } else if (link->heard && !timer_pending(link->stall_timer)) {
+    } else if (!timer_pending(link->stall_timer)) {
         timer_mod(link->stall_timer,
                   qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + link->stall_ms);
-        link->stall_ms = MIN(link->stall_ms * 2, STALL_MAX_MS);
+        link->stall_ms = MIN(link->stall_ms * 2,
+                             link->heard ? STALL_MAX_MS : SILENT_MAX_MS);
     }
 }
 
@@ -105,9 +108,14 @@ static void virtio_msg_bus_turn(VirtIOMSGBusDevice *link)
     size_t arrived;
     int i;
 
-    if (!link->up || !link->port) {
+    /*
+     * A device that waits for its requests, to be reset say, runs event loops
+     * inside of a message.  The messages behind that one have to wait.
+     */
+    if (!link->up || !link->port || link->in_turn) {
         return;
     }
+    link->in_turn = true;
 
     /* What waits goes first; requests wait as long as answers cannot leave */
     virtio_msg_bus_flush(link);
@@ -121,6 +129,7 @@ static void virtio_msg_bus_turn(VirtIOMSGBusDevice *link)
         link->stat_rx++;
         link->port->receive(link->port_opaque, &msg, arrived);
     }
+    link->in_turn = false;
 
     if (!link->up) {
         return;
@@ -192,9 +201,9 @@ const char *virtio_msg_bus_name(VirtIOMSGBusDevice *link)
 
 static void virtio_msg_bus_device_realize(DeviceState *dev, Error **errp)
 {
+    ERRP_GUARD();
     VirtIOMSGBusDevice *link = VIRTIO_MSG_BUS_DEVICE(dev);
     VirtIOMSGBusDeviceClass *k = VIRTIO_MSG_BUS_DEVICE_GET_CLASS(link);
-    Error *err = NULL;
 
     assert(k->max_msg_size >= VIRTIO_MSG_MIN_MAX_SIZE &&
            k->max_msg_size <= VIRTIO_MSG_MAX_SIZE);
@@ -207,12 +216,13 @@ static void virtio_msg_bus_device_realize(DeviceState *dev, Error **errp)
 
     qbus_init(&link->bus, sizeof(link->bus), TYPE_VIRTIO_MSG_BUS, dev,
               dev->id);
-    link->bh = qemu_bh_new(virtio_msg_bus_bh, link);
+    /* Where the doorbells are: not run by a device that waits for requests */
+    link->bh = aio_bh_new(iohandler_get_aio_context(), virtio_msg_bus_bh, link);
     link->stall_timer = timer_new_ms(QEMU_CLOCK_REALTIME, virtio_msg_bus_bh,
                                      link);
 
-    k->realize(dev, &err);
-    if (err) {
+    k->realize(dev, errp);
+    if (*errp) {
         goto fail;
     }
 
@@ -220,7 +230,7 @@ static void virtio_msg_bus_device_realize(DeviceState *dev, Error **errp)
     object_property_add_child(OBJECT(dev), "transport",
                               OBJECT(link->transport));
     qdev_prop_set_uint32(link->transport, "slots", link->slots);
-    if (!qdev_realize_and_unref(link->transport, BUS(&link->bus), &err)) {
+    if (!qdev_realize_and_unref(link->transport, BUS(&link->bus), errp)) {
         object_unparent(OBJECT(link->transport));
         link->transport = NULL;
         virtio_msg_bus_set_up(link, false);
@@ -232,7 +242,6 @@ static void virtio_msg_bus_device_realize(DeviceState *dev, Error **errp)
 fail:
     qemu_bh_delete(link->bh);
     timer_free(link->stall_timer);
-    error_propagate(errp, err);
 }
 
 static void virtio_msg_bus_device_unrealize(DeviceState *dev)

@@ -82,6 +82,7 @@ struct VirtIOMSGBusDevice {
     bool stalled;           /* the last send found the queue full */
     bool heard;             /* the peer rang since the link is up */
     bool kick;              /* sent something since the last doorbell */
+    bool in_turn;           /* messages are being handled */
 
     uint32_t slots;         /* property, handed to the transport */
 
