@@ -32,10 +32,16 @@
     (BIT_ULL(VIRTIO_F_VERSION_1) |              \
      BIT_ULL(VIRTIO_F_ACCESS_PLATFORM))
 
-/* Ring alignments of the split layout; the packed one asks for no more */
 #define VRING_DESC_ALIGN        16
-#define VRING_DRIVER_ALIGN      2
+#define VRING_DRIVER_ALIGN      2       /* split */
+#define VRING_EVENT_ALIGN       4       /* packed */
 #define VRING_DEVICE_ALIGN      4
+
+/*
+ * How virtio_notify() and virtio_notify_config() are told apart: an active
+ * queue has its own number for a vector, the configuration this one.
+ */
+#define CONFIG_VECTOR           VIRTIO_QUEUE_MAX
 
 static VirtIOMSGSlot *virtio_msg_slot(VirtIOMSG *s, unsigned dev_num)
 {
@@ -262,6 +268,7 @@ static void virtio_msg_slot_reset(VirtIOMSGSlot *slot)
     slot->unknown_features = false;
     if (slot->vdev) {
         virtio_bus_reset(&slot->bus);
+        slot->vdev->config_vector = CONFIG_VECTOR;
     }
     /* Last: the reset itself may have completed requests (T-08) */
     virtio_msg_slot_drop_queue_events(slot);
@@ -288,6 +295,11 @@ static bool virtio_msg_slot_queue_active(VirtIOMSGSlot *slot, uint32_t n)
            virtio_queue_get_desc_addr(slot->vdev, n);
 }
 
+static bool virtio_msg_slot_needs_reset(VirtIOMSGSlot *slot)
+{
+    return slot->vdev->status & VIRTIO_CONFIG_S_NEEDS_RESET;
+}
+
 static void virtio_msg_slot_notify(DeviceState *d, uint16_t vector)
 {
     VirtIOMSGSlot *slot = VIRTIO_MSG_SLOT(d);
@@ -296,12 +308,14 @@ static void virtio_msg_slot_notify(DeviceState *d, uint16_t vector)
         return;
     }
 
-    /* An active queue has its own number for a vector, the rest has none */
-    if (vector == VIRTIO_NO_VECTOR) {
-        slot->event_config = true;
-    } else {
+    if (vector < VIRTIO_QUEUE_MAX) {
         set_bit(vector, slot->used);
         slot->event_used = true;
+    } else if (vector == CONFIG_VECTOR) {
+        slot->event_config = true;
+    } else {
+        /* A queue that has been reset meanwhile */
+        return;
     }
     virtio_msg_slot_mark_dirty(slot);
 }
@@ -508,7 +522,12 @@ static bool virtio_msg_set_device_status(VirtIOMSGSlot *slot,
     if (status != vdev->status) {
         trace_virtio_msg_status(virtio_msg_name(slot->transport),
                                 slot->dev_num, vdev->status, status);
-        virtio_set_status(vdev, status);
+        if (virtio_set_status(vdev, status) < 0) {
+            /* The device itself does not like the features after all */
+            status &= ~(VIRTIO_CONFIG_S_FEATURES_OK |
+                        VIRTIO_CONFIG_S_DRIVER_OK);
+            virtio_set_status(vdev, status);
+        }
     }
     return virtio_msg_get_device_status(slot, req, payload, resp);
 }
@@ -554,15 +573,14 @@ static bool virtio_msg_slot_set_queue(VirtIOMSGSlot *slot, uint32_t n,
                                       hwaddr driver, hwaddr device)
 {
     VirtIODevice *vdev = slot->vdev;
+    bool packed = virtio_vdev_has_feature(vdev, VIRTIO_F_RING_PACKED);
     AddressSpace *as = vdev->dma_as;
     uint32_t max = virtio_queue_get_max_num(vdev, n);
 
     virtio_queue_set_rings(vdev, n, 0, 0, 0);
     virtio_queue_set_num(vdev, n, max);
 
-    if (!size || size > max || !desc ||
-        (!virtio_vdev_has_feature(vdev, VIRTIO_F_RING_PACKED) &&
-         !is_power_of_2(size))) {
+    if (!size || size > max || !desc || (!packed && !is_power_of_2(size))) {
         return false;
     }
 
@@ -570,7 +588,8 @@ static bool virtio_msg_slot_set_queue(VirtIOMSGSlot *slot, uint32_t n,
     if (!virtio_msg_area_ok(as, desc, virtio_queue_get_desc_size(vdev, n),
                             VRING_DESC_ALIGN, false) ||
         !virtio_msg_area_ok(as, driver, virtio_queue_get_avail_size(vdev, n),
-                            VRING_DRIVER_ALIGN, false) ||
+                            packed ? VRING_EVENT_ALIGN : VRING_DRIVER_ALIGN,
+                            false) ||
         !virtio_msg_area_ok(as, device, virtio_queue_get_used_size(vdev, n),
                             VRING_DEVICE_ALIGN, true)) {
         virtio_queue_set_num(vdev, n, max);
@@ -714,6 +733,7 @@ static void virtio_msg_receive_transport(VirtIOMSG *s,
     const VirtIOMSGHandler *handler = NULL;
     VirtIOMSGSlot *slot;
     struct virtio_msg resp;
+    bool needed_reset;
 
     if (msg->msg_id < ARRAY_SIZE(virtio_msg_handlers)) {
         handler = &virtio_msg_handlers[msg->msg_id];
@@ -740,9 +760,14 @@ static void virtio_msg_receive_transport(VirtIOMSG *s,
         return;
     }
 
+    needed_reset = virtio_msg_slot_needs_reset(slot);
     if (!handler->handle(slot, msg, payload, &resp)) {
         virtio_msg_drop(s, msg, &s->drop_malformed, "contents do not fit");
         return;
+    }
+    if (!needed_reset && virtio_msg_slot_needs_reset(slot)) {
+        /* Before DRIVER_OK the device itself does not tell (T-16) */
+        virtio_msg_slot_notify(DEVICE(slot), CONFIG_VECTOR);
     }
     if (!(msg->msg_id & VIRTIO_MSG_ID_EVENT)) {
         virtio_msg_respond(s, &resp);
@@ -907,10 +932,11 @@ static bool virtio_msg_add_slot(VirtIOMSG *s, Error **errp)
               DEVICE(slot), name);
     qbus_set_bus_hotplug_handler(BUS(&slot->bus));
 
-    g_ptr_array_add(s->slots, slot);
     if (!qdev_realize_and_unref(DEVICE(slot), &s->slot_bus, errp)) {
+        object_unparent(OBJECT(slot));
         return false;
     }
+    g_ptr_array_add(s->slots, slot);
 
     /*
      * A bus puts a new child in front of the others, but who looks for a free
@@ -962,6 +988,7 @@ static void virtio_msg_slot_device_plugged(DeviceState *d, Error **errp)
     virtio_add_feature(&vdev->host_features, VIRTIO_F_VERSION_1);
     virtio_add_feature(&vdev->host_features, VIRTIO_F_ORDER_PLATFORM);
 
+    vdev->config_vector = CONFIG_VECTOR;
     slot->num_queues = virtio_get_num_queues(vdev);
     slot->config = g_malloc0(vdev->config_len);
     slot->vdev = vdev;
@@ -1009,7 +1036,15 @@ static bool virtio_msg_slot_queue_enabled(DeviceState *d, int n)
 
 static void virtio_msg_slot_reset_hold(Object *obj, ResetType type)
 {
-    virtio_msg_slot_reset(VIRTIO_MSG_SLOT(obj));
+    VirtIOMSGSlot *slot = VIRTIO_MSG_SLOT(obj);
+    bool in_use = slot->vdev && slot->vdev->status;
+
+    virtio_msg_slot_reset(slot);
+    if (in_use) {
+        /* Behind the driver's back: to it this is another device now */
+        slot->event_removed = true;
+        virtio_msg_slot_announce(slot);
+    }
 }
 
 static void virtio_msg_slot_realize(DeviceState *dev, Error **errp)
@@ -1029,7 +1064,6 @@ static void virtio_msg_slot_class_init(ObjectClass *oc, void *data)
     dc->bus_type = TYPE_VIRTIO_MSG_SLOT_BUS;
     dc->desc = "one device number of a virtio-msg transport";
     dc->user_creatable = false;
-    dc->hotpluggable = false;
     rc->phases.hold = virtio_msg_slot_reset_hold;
 }
 
