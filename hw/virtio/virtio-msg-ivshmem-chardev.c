@@ -52,6 +52,7 @@ typedef struct IvshmemChardev {
     HandshakeState state;
     Error *err;             /* valid if FAILED */
     bool opened;            /* the open function has returned */
+    bool attached;          /* and as far as the client knows, all is well */
 
     uint8_t buf[sizeof(int64_t)];
     size_t fill;
@@ -114,9 +115,18 @@ static void ivshmem_chardev_unmap(IvshmemChardev *s)
     }
 }
 
+static void ivshmem_chardev_set_attached(IvshmemChardev *s, bool attached)
+{
+    if (s->opened && s->attached != attached) {
+        s->attached = attached;
+        s->parent.client->attached(s->parent.opaque, attached);
+    }
+}
+
 static void ivshmem_chardev_fail(IvshmemChardev *s, Error *err)
 {
     s->state = FAILED;
+    ivshmem_chardev_set_attached(s, false);
     if (s->opened) {
         error_report_err(err);
     } else {
@@ -141,12 +151,20 @@ static bool ivshmem_chardev_map(IvshmemChardev *s, int fd, Error **errp)
                    (uint64_t)st.st_size, VIRTIO_MSG_IVSHMEM_MIN_SIZE);
         return false;
     }
+    if (!QEMU_IS_ALIGNED(st.st_size, VIRTIO_MSG_IVSHMEM_ALIGN)) {
+        error_setg(errp, "the size of the server's shared memory, %" PRIu64
+                   " bytes, is not a multiple of %u", (uint64_t)st.st_size,
+                   VIRTIO_MSG_IVSHMEM_ALIGN);
+        return false;
+    }
     mem = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (mem == MAP_FAILED) {
         error_setg_errno(errp, errno, "cannot map the server's shared memory");
         return false;
     }
 
+    /* Nobody uses the memory of an earlier connection any more */
+    assert(!s->attached);
     ivshmem_chardev_unmap(s);
     s->parent.mem = mem;
     s->parent.size = st.st_size;
@@ -164,6 +182,8 @@ static void ivshmem_chardev_add_vector(IvshmemChardev *s, int fd)
     }
     vector = &s->vectors[s->num_vectors++];
     vector->s = s;
+    /* Others can read it too, and nobody shall make us wait */
+    qemu_socket_set_nonblock(fd);
     event_notifier_init_fd(&vector->notifier, fd);
     event_notifier_set_handler(&vector->notifier, ivshmem_chardev_interrupt);
 }
@@ -258,8 +278,6 @@ static int ivshmem_chardev_can_read(void *opaque)
 static void ivshmem_chardev_read(void *opaque, const uint8_t *buf, int size)
 {
     IvshmemChardev *s = opaque;
-    bool was_done = s->state == DONE;
-
     memcpy(s->buf + s->fill, buf, size);
     s->fill += size;
     if (s->fill < sizeof(s->buf)) {
@@ -268,8 +286,8 @@ static void ivshmem_chardev_read(void *opaque, const uint8_t *buf, int size)
     s->fill = 0;
     ivshmem_chardev_message(s, ldq_le_p(s->buf),
                             qemu_chr_fe_get_msgfd(s->chr));
-    if (s->opened && !was_done && s->state == DONE) {
-        s->parent.client->attached(s->parent.opaque, true);
+    if (s->state == DONE) {
+        ivshmem_chardev_set_attached(s, true);
     }
 }
 
@@ -292,9 +310,9 @@ static void ivshmem_chardev_event(void *opaque, QEMUChrEvent event)
         }
         return;
     }
-    if (s->state == DONE) {
+    if (s->attached) {
         warn_report("the ivshmem server has gone; the link is down");
-        s->parent.client->attached(s->parent.opaque, false);
+        ivshmem_chardev_set_attached(s, false);
     }
     /* A chardev with reconnect= starts over */
     s->state = WANT_VERSION;
@@ -369,6 +387,11 @@ virtio_msg_ivshmem_open_chardev(CharBackend *chr,
         return NULL;
     }
 
+    /* With reconnect= the connection may still be under way */
+    if (qemu_chr_wait_connected(chr->chr, errp) < 0) {
+        return NULL;
+    }
+
     s = g_new0(IvshmemChardev, 1);
     s->parent.ops = &ivshmem_chardev_ops;
     s->parent.client = client;
@@ -385,6 +408,7 @@ virtio_msg_ivshmem_open_chardev(CharBackend *chr,
     }
 
     s->opened = true;
+    s->attached = true;
     qemu_chr_fe_set_handlers(chr, ivshmem_chardev_can_read,
                              ivshmem_chardev_read, ivshmem_chardev_event, NULL,
                              s, NULL, true);

@@ -52,6 +52,9 @@ struct VirtIOMSGIvshmem {
 /* No ivshmem for virtio-msg is smaller: two queues and a page for the rest */
 #define VIRTIO_MSG_IVSHMEM_MIN_SIZE 0x3000
 
+/* At its end stands a block of this size, whose words are to be aligned */
+#define VIRTIO_MSG_IVSHMEM_ALIGN    64
+
 /**
  * virtio_msg_ivshmem_ring: ring vector 0 of a peer
  * @ivshmem: an attachment
