@@ -292,6 +292,7 @@ static bool host_address_given(const PCIHostDeviceAddress *addr)
 static bool virtio_msg_bus_ivshmem_open_window(VirtIOMSGBusIvshmem *s,
                                                Error **errp)
 {
+    ERRP_GUARD();
     static const char *const maps[] = {
         [VIRTIO_MSG_WINDOW_AUTO] = "auto",
         [VIRTIO_MSG_WINDOW_WC] = "wc",
@@ -355,6 +356,8 @@ static bool virtio_msg_bus_ivshmem_open_memory(VirtIOMSGBusIvshmem *s,
             return false;
         }
         s->mem = host_memory_backend_get_memory(s->memdev);
+        /* No object_del; another link may use it as well */
+        host_memory_backend_set_mapped(s->memdev, true);
     } else if (sysmem) {
         if (!virtio_msg_bus_ivshmem_open_window(s, errp)) {
             return false;
@@ -384,6 +387,7 @@ static void virtio_msg_bus_ivshmem_close_memory(VirtIOMSGBusIvshmem *s)
 
 static bool virtio_msg_bus_ivshmem_attach(VirtIOMSGBusIvshmem *s, Error **errp)
 {
+    ERRP_GUARD();
     if (host_address_given(&s->dev)) {
         g_autofree char *host = host_address(&s->dev);
 

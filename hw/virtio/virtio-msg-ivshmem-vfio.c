@@ -63,6 +63,7 @@ VirtIOMSGVFIO *virtio_msg_vfio_new(void)
 /* When it is needed: a wrong PCI address is the better thing to hear of */
 static bool vfio_open_container(VirtIOMSGVFIO *vfio, Error **errp)
 {
+    ERRP_GUARD();
     int fd;
 
     if (vfio->container >= 0) {
@@ -118,6 +119,7 @@ static char *sysfs_link_name(const char *host, const char *link)
 /* The file of the group that @host is in: VFIO hides it without a driver */
 static char *vfio_group_file(const char *host, Error **errp)
 {
+    ERRP_GUARD();
     g_autofree char *dir = g_strdup_printf("/sys/bus/pci/devices/%s", host);
     g_autofree char *driver = NULL;
     g_autofree char *group = NULL;
@@ -159,6 +161,7 @@ static char *vfio_group_file(const char *host, Error **errp)
 /* Returns the group's file descriptor, which stays ours, or -1 */
 static int vfio_get_group(VirtIOMSGVFIO *vfio, const char *host, Error **errp)
 {
+    ERRP_GUARD();
     struct vfio_group_status status = { .argsz = sizeof(status) };
     g_autofree char *file = vfio_group_file(host, errp);
     VFIOGroup *group;
@@ -494,6 +497,7 @@ fail:
 
 static void *sysfs_map_bar2_wc(const char *host, size_t *size, Error **errp)
 {
+    ERRP_GUARD();
     g_autofree char *file = g_strdup_printf("/sys/bus/pci/devices/%s/"
                                             "resource2_wc", host);
     struct stat st;
