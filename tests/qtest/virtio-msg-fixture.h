@@ -13,6 +13,9 @@
 #define VMSG_SHM_SIZE   (4 * 1024 * 1024)
 #define VMSG_RAM_SIZE   (16 * 1024 * 1024)
 
+/* What tests take of a virtio-rng's queue; it could be larger */
+#define VMSG_RNG_QUEUE_SIZE 8
+
 typedef struct VMsgTest {
     QTestState *qts;
     VMsgLink *link;     /* of the device link0 */
@@ -27,6 +30,16 @@ typedef struct VMsgTest {
  */
 void vmsg_test_start(VMsgTest *t, const char *props, const char *fmt, ...)
     G_GNUC_PRINTF(3, 4);
+
+/**
+ * vmsg_test_start_link: start QEMU with a link that is already there
+ * @t: to be filled in
+ * @link: the link, which has been served; taken over
+ * @props: as for vmsg_test_start()
+ * @more: further QEMU options
+ */
+void vmsg_test_start_link(VMsgTest *t, VMsgLink *link, const char *props,
+                          const char *more);
 
 /**
  * vmsg_test_stop: end QEMU, which has to go without complaint, and the link
@@ -55,6 +68,31 @@ uint64_t vmsg_stat(VMsgTest *t, const char *property);
  * @reason: malformed, unknown, no-device or ignored
  */
 uint64_t vmsg_drops(VMsgTest *t, const char *reason);
+
+/**
+ * vmsg_settle: let the main loop of QEMU turn over
+ * @t: the test
+ *
+ * On return QEMU has handled whatever single event came before the call, on
+ * whatever descriptor.
+ */
+void vmsg_settle(VMsgTest *t);
+
+/**
+ * vmsg_rng_up: bring a virtio-rng to DRIVER_OK with its queue
+ * @link: the link
+ * @dev: device number
+ * @features: those to take besides the ones that every device needs
+ * @q: to be initialized: the queue
+ */
+void vmsg_rng_up(VMsgLink *link, uint16_t dev, uint64_t features,
+                 VMsgQueue *q);
+
+/**
+ * vmsg_rng_read: ask for random bytes, and find that they came
+ * @q: the queue of a virtio-rng
+ */
+void vmsg_rng_read(VMsgQueue *q);
 
 /**
  * vmsg_disk: make an empty disk, to be opened by the device process

@@ -17,8 +17,6 @@
 /* Tests name the requirements (T-..) that they check */
 
 #define RNG             "-device virtio-rng-device,id=rng%d "
-#define RNG_QUEUE       0
-#define RNG_QUEUE_SIZE  8
 
 #define BIT(n)          (1ULL << (n))
 #define PAGE            4096
@@ -38,35 +36,6 @@
 static void start_rng(VMsgTest *t)
 {
     vmsg_test_start(t, "", RNG, 0);
-}
-
-/* Bring an rng to DRIVER_OK with its queue */
-static void rng_up(VMsgTest *t, uint16_t dev, uint64_t features, VMsgQueue *q)
-{
-    vmsg_negotiate(t->link, dev, features);
-    vmsg_queue_init(q, t->link, dev, RNG_QUEUE, RNG_QUEUE_SIZE);
-    vmsg_driver_ok(t->link, dev);
-}
-
-/* Ask for random bytes, and find that they came */
-static void rng_read(VMsgQueue *q)
-{
-    VMsgBuffer buf = {
-        .addr = vmsg_link_alloc(q->link, 64), .len = 64, .device_writes = true,
-    };
-    const uint8_t *data = vmsg_link_ptr(q->link, buf.addr);
-    uint8_t ored = 0;
-    uint16_t id;
-    int i;
-
-    id = vmsg_queue_add(q, &buf, 1);
-    vmsg_queue_kick(q);
-    g_assert_cmpuint(vmsg_queue_wait(q, id), ==, 64);
-    for (i = 0; i < 64; i++) {
-        ored |= data[i];
-    }
-    /* All zero once in 2^512 runs */
-    g_assert_cmphex(ored, !=, 0);
 }
 
 /*
@@ -358,7 +327,7 @@ static void test_info_in_every_state(void)
     assert_same_info(&t, &info);
     vmsg_negotiate(t.link, 0, 0);
     assert_same_info(&t, &info);
-    rng_up(&t, 0, 0, &q);
+    vmsg_rng_up(t.link, 0, 0, &q);
     assert_same_info(&t, &info);
     vmsg_set_status(t.link, 0, FAILED);
     assert_same_info(&t, &info);
@@ -499,9 +468,9 @@ static void test_features_after_features_ok(void)
     vmsg_set_features(t.link, 0, 0xffffffffffffffff);
     g_assert_cmphex(vmsg_get_status(t.link, 0), ==,
                     ACKNOWLEDGE | DRIVER | FEATURES_OK);
-    vmsg_queue_init(&q, t.link, 0, RNG_QUEUE, RNG_QUEUE_SIZE);
+    vmsg_queue_init(&q, t.link, 0, 0, VMSG_RNG_QUEUE_SIZE);
     vmsg_driver_ok(t.link, 0);
-    rng_read(&q);
+    vmsg_rng_read(&q);
     vmsg_test_stop(&t);
 }
 
@@ -542,20 +511,20 @@ static void test_reset(void)
     VMsgTest t;
 
     start_rng(&t);
-    rng_up(&t, 0, BIT(VIRTIO_RING_F_EVENT_IDX), &q);
+    vmsg_rng_up(t.link, 0, BIT(VIRTIO_RING_F_EVENT_IDX), &q);
     g_assert_cmphex(vmsg_set_status(t.link, 0, 0), ==, 0);
     g_assert_cmphex(vmsg_get_status(t.link, 0), ==, 0);
 
-    state = vmsg_get_vqueue(t.link, 0, RNG_QUEUE);
-    g_assert_cmpuint(state.max_size, >=, RNG_QUEUE_SIZE);
+    state = vmsg_get_vqueue(t.link, 0, 0);
+    g_assert_cmpuint(state.max_size, >=, VMSG_RNG_QUEUE_SIZE);
     g_assert_cmpuint(state.cur_size, ==, 0);
     g_assert_cmphex(state.desc | state.driver | state.device, ==, 0);
 
     /* The features are forgotten: the second FEATURES_OK has none */
     g_assert_cmphex(try_features_ok(&t), ==, ACKNOWLEDGE | DRIVER);
 
-    rng_up(&t, 0, 0, &q);
-    rng_read(&q);
+    vmsg_rng_up(t.link, 0, 0, &q);
+    vmsg_rng_read(&q);
     vmsg_test_stop(&t);
 }
 
@@ -570,8 +539,8 @@ static void test_no_event_used_after_reset(void)
     start_rng(&t);
     buf.addr = vmsg_link_alloc(t.link, 64);
     for (round = 0; round < 50; round++) {
-        rng_up(&t, 0, 0, &q);
-        for (i = 0; i < RNG_QUEUE_SIZE; i++) {
+        vmsg_rng_up(t.link, 0, 0, &q);
+        for (i = 0; i < VMSG_RNG_QUEUE_SIZE; i++) {
             vmsg_queue_add(&q, &buf, 1);
         }
         vmsg_queue_kick(&q);
@@ -765,7 +734,7 @@ static void test_absent_queue(void)
 
     start_rng(&t);
     g_assert_cmpuint(vmsg_get_vqueue(t.link, 0, 0).max_size, >=,
-                     RNG_QUEUE_SIZE);
+                     VMSG_RNG_QUEUE_SIZE);
     vmsg_negotiate(t.link, 0, 0);
     for (i = 0; i < G_N_ELEMENTS(absent); i++) {
         uint64_t at = VMSG_RAM_BASE;
@@ -871,7 +840,7 @@ static void test_set_vqueue_while_running(void)
     VMsgTest t;
 
     start_rng(&t);
-    rng_up(&t, 0, 0, &q);
+    vmsg_rng_up(t.link, 0, 0, &q);
     before = vmsg_get_vqueue(t.link, 0, 0);
     {
         struct virtio_msg req, resp;
@@ -885,7 +854,7 @@ static void test_set_vqueue_while_running(void)
     }
     after = vmsg_get_vqueue(t.link, 0, 0);
     g_assert_cmpmem(&after, sizeof(after), &before, sizeof(before));
-    rng_read(&q);
+    vmsg_rng_read(&q);
     vmsg_test_stop(&t);
 }
 
@@ -1063,9 +1032,9 @@ static void test_rng(void)
     int i;
 
     start_rng(&t);
-    rng_up(&t, 0, 0, &q);
+    vmsg_rng_up(t.link, 0, 0, &q);
     for (i = 0; i < 100; i++) {
-        rng_read(&q);
+        vmsg_rng_read(&q);
     }
     vmsg_test_stop(&t);
 }
@@ -1073,15 +1042,15 @@ static void test_rng(void)
 /* Requests whose pieces are scattered, and notifications of all queues */
 static void test_rng_scattered(void)
 {
-    VMsgBuffer bufs[RNG_QUEUE_SIZE];
+    VMsgBuffer bufs[VMSG_RNG_QUEUE_SIZE];
     uint16_t id;
     VMsgQueue q;
     VMsgTest t;
     int i, round;
 
     start_rng(&t);
-    rng_up(&t, 0, 0, &q);
-    for (i = 0; i < RNG_QUEUE_SIZE; i++) {
+    vmsg_rng_up(t.link, 0, 0, &q);
+    for (i = 0; i < VMSG_RNG_QUEUE_SIZE; i++) {
         /* Odd addresses and lengths: nobody may ask for alignment */
         bufs[i] = (VMsgBuffer) {
             .addr = vmsg_link_alloc(t.link, 64) + i, .len = 3 + 2 * i,
@@ -1089,11 +1058,11 @@ static void test_rng_scattered(void)
         };
     }
     for (round = 0; round < 20; round++) {
-        id = vmsg_queue_add(&q, bufs, RNG_QUEUE_SIZE);
+        id = vmsg_queue_add(&q, bufs, VMSG_RNG_QUEUE_SIZE);
         vmsg_notify(t.link, 0, VIRTIO_MSG_ALL_VQUEUES);
         g_assert_cmpuint(vmsg_queue_wait(&q, id), ==, 3 * 8 + 2 * 28);
     }
-    for (i = 0; i < RNG_QUEUE_SIZE; i++) {
+    for (i = 0; i < VMSG_RNG_QUEUE_SIZE; i++) {
         const uint8_t *data = vmsg_link_ptr(t.link, bufs[i].addr);
 
         g_assert_cmphex(data[bufs[i].len], ==, 0);
@@ -1177,7 +1146,7 @@ static void test_avail_too_early(void)
     g_assert_cmpuint(vmsg_drops(&t, "ignored"), ==, 2);
 
     vmsg_negotiate(t.link, 0, 0);
-    vmsg_queue_init(&q, t.link, 0, RNG_QUEUE, RNG_QUEUE_SIZE);
+    vmsg_queue_init(&q, t.link, 0, 0, VMSG_RNG_QUEUE_SIZE);
     id = vmsg_queue_add(&q, &buf, 1);
     vmsg_queue_kick(&q);
     g_assert_cmpuint(vmsg_drops(&t, "ignored"), ==, 3);
@@ -1204,7 +1173,7 @@ static void test_avail_queue_not_set_up(void)
     start_rng(&t);
     vmsg_negotiate(t.link, 0, 0);
     vmsg_driver_ok(t.link, 0);
-    vmsg_notify(t.link, 0, RNG_QUEUE);
+    vmsg_notify(t.link, 0, 0);
     vmsg_notify(t.link, 0, VIRTIO_MSG_ALL_VQUEUES);
     g_assert_cmpuint(vmsg_drops(&t, "ignored"), ==, 2);
     g_assert_cmphex(vmsg_get_status(t.link, 0) & NEEDS_RESET, ==, 0);
@@ -1235,7 +1204,7 @@ static void test_suppression_by_flag(void)
 
     start_rng(&t);
     buf.addr = vmsg_link_alloc(t.link, 64);
-    rng_up(&t, 0, 0, &q);
+    vmsg_rng_up(t.link, 0, 0, &q);
     for (i = 0; i < 20; i++) {
         vmsg_queue_set_flags(&q, VRING_AVAIL_F_NO_INTERRUPT);
         id = vmsg_queue_add(&q, &buf, 1);
@@ -1265,7 +1234,7 @@ static void test_suppression_by_event_index(void)
 
     start_rng(&t);
     buf.addr = vmsg_link_alloc(t.link, 64);
-    rng_up(&t, 0, BIT(VIRTIO_RING_F_EVENT_IDX), &q);
+    vmsg_rng_up(t.link, 0, BIT(VIRTIO_RING_F_EVENT_IDX), &q);
     /* The first one always notifies */
     id = vmsg_queue_add(&q, &buf, 1);
     vmsg_queue_kick(&q);
@@ -1410,10 +1379,10 @@ static void test_needs_reset(void)
     size_t i;
 
     vmsg_test_start(&t, "", RNG RNG, 0, 1);
-    rng_up(&t, 1, 0, &other);
+    vmsg_rng_up(t.link, 1, 0, &other);
     for (i = 0; i < G_N_ELEMENTS(breakages); i++) {
         g_test_message("broken: %s", breakages[i].what);
-        rng_up(&t, 0, BIT(VIRTIO_RING_F_INDIRECT_DESC), &broken);
+        vmsg_rng_up(t.link, 0, BIT(VIRTIO_RING_F_INDIRECT_DESC), &broken);
         breakages[i].breaks(&broken);
         vmsg_queue_kick(&broken);
 
@@ -1425,10 +1394,10 @@ static void test_needs_reset(void)
         g_assert_cmpuint(vmsg_queue_used(&broken), ==, 0);
 
         /* Nobody else is hurt, and a reset heals */
-        rng_read(&other);
-        rng_up(&t, 0, 0, &broken);
-        rng_read(&broken);
-        rng_read(&other);
+        vmsg_rng_read(&other);
+        vmsg_rng_up(t.link, 0, 0, &broken);
+        vmsg_rng_read(&broken);
+        vmsg_rng_read(&other);
     }
     g_assert_cmphex(vmsg_get_status(t.link, 1) & NEEDS_RESET, ==, 0);
     vmsg_test_stop(&t);
@@ -1525,12 +1494,12 @@ static void test_system_reset(void)
     VMsgTest t;
 
     start_rng(&t);
-    rng_up(&t, 0, 0, &q);
+    vmsg_rng_up(t.link, 0, 0, &q);
     qtest_system_reset(t.qts);
     g_assert_cmphex(vmsg_get_status(t.link, 0), ==, 0);
     g_assert_cmpuint(vmsg_get_vqueue(t.link, 0, 0).cur_size, ==, 0);
-    rng_up(&t, 0, 0, &q);
-    rng_read(&q);
+    vmsg_rng_up(t.link, 0, 0, &q);
+    vmsg_rng_read(&q);
     vmsg_test_stop(&t);
 }
 
