@@ -61,25 +61,33 @@ class Output:
         if self._terminal:
             self.refresh()
         else:
-            print(f"== {text}", flush=True)
+            self._write(f"== {text}\n")
 
     def refresh(self):
         """Draw the line of the status again, with the time so far."""
         if self._terminal and self._status:
             width = os.get_terminal_size(sys.stdout.fileno()).columns
             line = f"[{self.elapsed():3.0f} s] {self._status} ..."
-            sys.stdout.write("\r\x1b[K" + line[:max(width - 1, 0)])
-            sys.stdout.flush()
+            self._write("\r\x1b[K" + line[:max(width - 1, 0)])
 
     def clear_status(self):
         self._status = ""
         if self._terminal:
-            sys.stdout.write("\r\x1b[K")
-            sys.stdout.flush()
+            self._write("\r\x1b[K")
 
     def _show(self, text):
-        print(("\r\x1b[K" if self._terminal else "") + text, flush=True)
+        self._write(("\r\x1b[K" if self._terminal else "") + text + "\n")
         self.refresh()
+
+    def _write(self, text):
+        try:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        except OSError:
+            # Nobody reads it any more. The logs still hold it, and the end of
+            # the demo must not be missed for it.
+            self._terminal = False
+            sys.stdout = open(os.devnull, "w", encoding="utf-8")
 
     def close(self):
         for file in self._files.values():
