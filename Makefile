@@ -41,7 +41,7 @@ deps:
 
 .PHONY: stage host arm64
 stage: deps
-	@[ -e build/base.stamp ] && [ -z "$(QEMU_SRC)" ] || \
+	@[ -z "$(QEMU_SRC)" ] && grep -qs ^package build/base.stamp || \
 		$(STEP) fetch-qemu "fetching QEMU" scripts/fetch-qemu $(QEMU_SRC)
 	@$(STEP) stage "staging our changes over it" scripts/stage
 
