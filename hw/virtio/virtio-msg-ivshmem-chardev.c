@@ -369,6 +369,7 @@ virtio_msg_ivshmem_open_chardev(CharBackend *chr,
                                 const VirtIOMSGIvshmemClient *client,
                                 void *opaque, Error **errp)
 {
+    ERRP_GUARD();
     IvshmemChardev *s;
 
     /*
@@ -384,11 +385,6 @@ virtio_msg_ivshmem_open_chardev(CharBackend *chr,
     /* With reconnect=, a connection is not made before somebody waits for it */
     if (qemu_chr_fe_wait_connected(chr, errp) < 0) {
         error_prepend(errp, "chardev=%s: ", chr->chr->label);
-        return NULL;
-    }
-
-    /* With reconnect= the connection may still be under way */
-    if (qemu_chr_wait_connected(chr->chr, errp) < 0) {
         return NULL;
     }
 
