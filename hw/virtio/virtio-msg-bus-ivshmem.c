@@ -362,13 +362,8 @@ static bool virtio_msg_bus_ivshmem_open_memory(VirtIOMSGBusIvshmem *s,
         if (!virtio_msg_bus_ivshmem_open_window(s, errp)) {
             return false;
         }
-    } else {
-        warn_report("%s: without memdev= or sysmem-dev= no driver can set up "
-                    "a queue",
-                    virtio_msg_bus_name(VIRTIO_MSG_BUS_DEVICE(s)));
-        return true;
     }
-    return virtio_msg_bus_ivshmem_map_windows(s, errp);
+    return !s->mem || virtio_msg_bus_ivshmem_map_windows(s, errp);
 }
 
 static void virtio_msg_bus_ivshmem_close_memory(VirtIOMSGBusIvshmem *s)
@@ -449,6 +444,11 @@ static void virtio_msg_bus_ivshmem_realize(DeviceState *dev, Error **errp)
         !virtio_msg_bus_ivshmem_attach(s, errp)) {
         virtio_msg_bus_ivshmem_close(s);
         return;
+    }
+    if (!s->mem) {
+        warn_report("%s: without memdev= or sysmem-dev= no driver can set up "
+                    "a queue",
+                    virtio_msg_bus_name(VIRTIO_MSG_BUS_DEVICE(s)));
     }
     virtio_msg_bus_ivshmem_start(s);
 }
