@@ -235,15 +235,15 @@ static const Case cases[] = {
         .path = "slot/taken",
         .args = RAM " -device virtio-rng-device,bus=link0.3 "
                 "-device virtio-rng-device,bus=link0.3",
-        .words = { "bus=link0.3", "link0.3" },
+        .words = { "bus=link0.3", "'link0.3' is full", "another" },
     }, {
         .path = "slot/out-of-range",
         .args = RAM " -device virtio-rng-device,bus=link0.32",
-        .words = { "bus=link0.32", "link0.32" },
+        .words = { "bus=link0.32", "'link0.32' not found", "info qtree" },
     }, {
         .path = "device/without-a-link",
         .args = "-device virtio-rng-device",
-        .words = { "-device virtio-rng-device", "virtio-bus" },
+        .words = { "-device virtio-rng-device", "'virtio-bus'", "provides" },
     }, {
         .path = "device/without-iommu-platform",
         .args = RAM " -device virtio-rng-device,iommu_platform=off",
@@ -262,7 +262,7 @@ static const Case cases[] = {
         .words = { "CPU", "virtio-msg" },
     }, {
         .path = "accel/none-with-a-vcpu",
-        .args = "-M none -cpu cortex-a57 -accel none",
+        .args = "-M none -cpu arm926 -accel none",
         .words = { "none", "vCPU", "-accel" },
     },
 };
@@ -334,10 +334,8 @@ static void test_case(gconstpointer opaque)
 
     lines = g_strsplit(errors, "\n", -1);
     for (i = 0; lines[i]; i++) {
-        if (g_str_has_prefix(lines[i], "qemu-system-") &&
-            !strstr(lines[i], "warning:")) {
-            complaints++;
-        }
+        /* Hints follow in lines of their own, without the program's name */
+        complaints += g_str_has_prefix(lines[i], "qemu-system-");
     }
     g_assert_cmpint(complaints, ==, 1);
 
