@@ -20,7 +20,7 @@ DEMO_ARGS ?=
 STEP := scripts/step
 SUITE := scripts/run-suite
 
-QTESTS := virtio-msg-test
+QTESTS := virtio-msg-test virtio-msg-bus-test virtio-msg-cli-test
 UNITS := test-virtio-msg-fifo test-virtio-msg-wire
 SUITES := $(UNITS) $(QTESTS) modules demo-two-user demo-two-bridge \
           demo-two-user-vfio demo-local-user demo-local-user-bookworm
