@@ -383,16 +383,6 @@ static void vm_reset(struct virtio_device *vdev)
 	}
 }
 
-bool virtio_msg_restarted(struct virtio_msg_device *vmdev)
-{
-	u8 expected = READ_ONCE(vmdev->status);
-
-	if (READ_ONCE(vmdev->broken))
-		return true;
-	return expected && !vm_get_status(&vmdev->vdev);
-}
-EXPORT_SYMBOL_GPL(virtio_msg_restarted);
-
 /* Virtqueues */
 
 static bool vm_notify(struct virtqueue *vq)
@@ -728,6 +718,30 @@ bool virtio_msg_event(struct virtio_msg_device *vmdev,
 	}
 }
 EXPORT_SYMBOL_GPL(virtio_msg_event);
+
+bool virtio_msg_recover(struct virtio_msg_device *vmdev)
+{
+	bool broken = READ_ONCE(vmdev->broken);
+	u8 expected = READ_ONCE(vmdev->status);
+
+	WRITE_ONCE(vmdev->broken, false);
+	if (expected && !vm_get_status(&vmdev->vdev)) {
+		virtio_msg_break(vmdev);
+		return false;
+	}
+	if (READ_ONCE(vmdev->broken))
+		return false;
+
+	cancel_work_sync(&vmdev->break_work);
+	if (broken && !READ_ONCE(vmdev->failed) &&
+	    expected & VIRTIO_CONFIG_S_DRIVER_OK) {
+		__virtio_unbreak_device(&vmdev->vdev);
+		/* Interrupts for broken queues went nowhere. */
+		vm_event_used(vmdev, VIRTIO_MSG_ALL_VQUEUES);
+	}
+	return !broken;
+}
+EXPORT_SYMBOL_GPL(virtio_msg_recover);
 
 /* Coming and going */
 

@@ -284,11 +284,6 @@ static bool amp_device_notify(struct virtio_msg_device *vmdev,
 	if (sent)
 		amp->ops->ring(amp);
 
-	/* Nobody waits for an answer to this one, so have somebody watch. */
-	if (!hrtimer_is_queued(&amp->watch_timer))
-		hrtimer_start(&amp->watch_timer,
-			      ms_to_ktime(jiffies_to_msecs(amp_timeout())),
-			      HRTIMER_MODE_REL);
 	return !amp_failed(amp);
 }
 
@@ -635,16 +630,19 @@ static void amp_add_device(struct virtio_msg_amp *amp, u16 num)
 	}
 }
 
+/* Returns true if the device has to go. */
 static bool amp_device_stale(struct amp_device *adev)
 {
-	if (READ_ONCE(adev->removed) || READ_ONCE(adev->vmdev.broken))
+	bool again;
+
+	if (READ_ONCE(adev->removed))
 		return true;
-	if (!READ_ONCE(adev->ready))
-		return false;
 
 	/* A READY for a device that we have is either late or news. */
-	WRITE_ONCE(adev->ready, false);
-	return virtio_msg_restarted(&adev->vmdev);
+	again = xchg(&adev->ready, false);
+	if (again || READ_ONCE(adev->vmdev.broken))
+		return !virtio_msg_recover(&adev->vmdev);
+	return false;
 }
 
 static void amp_break_devices(struct virtio_msg_amp *amp)
@@ -666,12 +664,17 @@ static void amp_scan(struct work_struct *work)
 	struct amp_device *adev;
 	int err;
 
-	if (amp_failed(amp) || test_bit(AMP_SILENT, &amp->flags)) {
+	/*
+	 * Who is only silent may go on later, and drivers that sleep until then
+	 * go on with it.  But who removes a device cannot wait that long.
+	 */
+	if (amp_failed(amp) || (test_bit(AMP_SILENT, &amp->flags) &&
+				test_bit(AMP_STOPPING, &amp->flags)))
 		amp_break_devices(amp);
-		return;
-	}
-	/* From now on virtio_msg_amp_stop() alone removes devices. */
-	if (test_bit(AMP_STOPPING, &amp->flags))
+
+	/* From then on virtio_msg_amp_stop() alone removes devices. */
+	if (amp_failed(amp) || test_bit(AMP_SILENT, &amp->flags) ||
+	    test_bit(AMP_STOPPING, &amp->flags))
 		return;
 
 	present = bitmap_zalloc(AMP_NUM_DEVICES, GFP_KERNEL);
@@ -702,30 +705,6 @@ out:
 	bitmap_free(present);
 }
 
-/*
- * Runs some time after a notification.  A device side that has died while
- * buffers are with it would otherwise leave the drivers waiting for ever.
- */
-static void amp_watch(struct work_struct *work)
-{
-	struct virtio_msg_amp *amp =
-		container_of(work, struct virtio_msg_amp, watch);
-	struct virtio_msg request, response;
-
-	request.ping.data = 0;
-	amp_bus_transfer(amp, VIRTIO_MSG_BUS_PING, &request,
-			 sizeof(request.ping), &response, sizeof(response.ping));
-}
-
-static enum hrtimer_restart amp_watch_timer(struct hrtimer *timer)
-{
-	struct virtio_msg_amp *amp =
-		container_of(timer, struct virtio_msg_amp, watch_timer);
-
-	queue_work(system_unbound_wq, &amp->watch);
-	return HRTIMER_NORESTART;
-}
-
 int virtio_msg_amp_init(struct virtio_msg_amp *amp, void *driver_queue,
 			void *device_queue)
 {
@@ -743,13 +722,6 @@ int virtio_msg_amp_init(struct virtio_msg_amp *amp, void *driver_queue,
 	xa_init(&amp->devices);
 	amp->heard = jiffies;
 	INIT_WORK(&amp->scan, amp_scan);
-	INIT_WORK(&amp->watch, amp_watch);
-	/*
-	 * Not an ordinary timer: virtio_net waits for its control queue with
-	 * softirqs disabled, and with them all such timers of that CPU.
-	 */
-	hrtimer_init(&amp->watch_timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
-	amp->watch_timer.function = amp_watch_timer;
 
 	virtio_msg_spsc_attach_writer(&amp->tx, driver_queue);
 	virtio_msg_spsc_attach_reader(&amp->rx, device_queue);
@@ -766,19 +738,29 @@ EXPORT_SYMBOL_GPL(virtio_msg_amp_start);
 void virtio_msg_amp_stop(struct virtio_msg_amp *amp)
 {
 	struct amp_device *adev;
+	struct virtio_msg request, response;
 	unsigned long num;
 
 	set_bit(AMP_STOPPING, &amp->flags);
 	cancel_work_sync(&amp->scan);
 
+	/*
+	 * Before drivers wait for a device side that is dead, with locks held
+	 * that their removal needs, find out that it is.
+	 */
+	request.ping.data = 0;
+	if (!xa_empty(&amp->devices) &&
+	    amp_bus_transfer(amp, VIRTIO_MSG_BUS_PING,
+			     &request, sizeof(request.ping),
+			     &response, sizeof(response.ping)))
+		amp_break_devices(amp);
+
 	xa_for_each(&amp->devices, num, adev)
 		amp_start_leaving(adev);
 	amp_finish_leaving(amp);
 
-	/* No device, so nobody starts these any more but the interrupt. */
+	/* From here on the interrupt does nothing. */
 	set_bit(AMP_FAILED, &amp->flags);
-	hrtimer_cancel(&amp->watch_timer);
-	cancel_work_sync(&amp->watch);
 	spin_lock_irq(&amp->rx_lock);
 	spin_unlock_irq(&amp->rx_lock);
 	cancel_work_sync(&amp->scan);

@@ -7,7 +7,6 @@
 
 #include <linux/atomic.h>
 #include <linux/device.h>
-#include <linux/hrtimer.h>
 #include <linux/list.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
@@ -52,8 +51,6 @@ struct virtio_msg_amp_ops {
  * @flags: enum amp_flags
  * @heard: jiffies when something sensible came last
  * @scan: brings @devices in line with what the device side has
- * @watch_timer: runs for a while after a notification
- * @watch: looks whether the device side is still there
  */
 struct virtio_msg_amp {
 	struct device *dev;
@@ -81,8 +78,6 @@ struct virtio_msg_amp {
 	unsigned long flags;
 	unsigned long heard;
 	struct work_struct scan;
-	struct hrtimer watch_timer;
-	struct work_struct watch;
 };
 
 /**

@@ -157,19 +157,20 @@ bool virtio_msg_event(struct virtio_msg_device *vmdev,
  * @vmdev: an initialized device
  *
  * Every further request fails at once and the virtio core hears of it a bit
- * later.  Only removing the device undoes this.  Any context.  D-03.
+ * later.  Any context.  D-03.
  */
 void virtio_msg_break(struct virtio_msg_device *vmdev);
 
 /**
- * virtio_msg_restarted - has the device side lost what it knew of a device
- * @vmdev: a registered device
+ * virtio_msg_recover - find out what is left of a device
+ * @vmdev: a registered device, maybe broken, whose link is alive
  *
- * May sleep.
+ * Asks for its status.  If the device side still knows the device, its queues
+ * go on, and what was under way in them comes to an end.  May sleep.
  *
- * Return: true if the device is broken or no longer has the status that the
- * driver gave it.
+ * Return: true if all is well; false if the device has to be removed, since
+ * the device side has lost it or a request to it had failed.
  */
-bool virtio_msg_restarted(struct virtio_msg_device *vmdev);
+bool virtio_msg_recover(struct virtio_msg_device *vmdev);
 
 #endif /* _VIRTIO_MSG_INTERNAL_H */
