@@ -991,6 +991,25 @@ static void test_server_goes(void)
     stop_links(&t, links);
 }
 
+/* A server that says what makes no sense loses the link, and nothing else */
+static void test_server_talks_nonsense(void)
+{
+    VMsgQueue q;
+    VMsgTest t;
+
+    vmsg_test_start(&t, "", RNG);
+    vmsg_rng_up(t.link, 0, 0, &q);
+    vmsg_link_tell(t.link, 70000, -1);
+    wait_link(&t, "link0", false);
+    vmsg_link_tell(t.link, -1, t.link->shm_fd);
+    vmsg_link_tell(t.link, 0, -1);
+    vmsg_settle(&t);
+    vmsg_link_ring(t.link);
+    vmsg_settle(&t);
+    g_assert_false(link_is_up(&t, "link0"));
+    vmsg_test_stop(&t);
+}
+
 /* A server in a thread: the first connection has to be served during start */
 typedef struct Server {
     VMsgLink *link;
@@ -1161,6 +1180,39 @@ static void test_slots(void)
     vmsg_test_stop(&t);
 }
 
+/* Slots are made as they are needed, also at run time */
+static void test_slots_at_run_time(void)
+{
+    VMsgTest t;
+    int i;
+
+    vmsg_test_start(&t, ",slots=1", RNG);
+    for (i = 1; i < 40; i++) {
+        g_autofree char *id = g_strdup_printf("hot%d", i);
+
+        qtest_qmp_device_add(t.qts, "virtio-rng-device", id, "{}");
+        g_assert_cmpuint(vmsg_get_info(t.link, i).device_id, ==,
+                         VIRTIO_ID_RNG);
+    }
+    vmsg_test_stop(&t);
+}
+
+/* What a link uses cannot be pulled away from under it */
+static void test_memory_stays(void)
+{
+    VMsgQueue q;
+    VMsgTest t;
+    QDict *r;
+
+    vmsg_test_start(&t, "", RNG);
+    vmsg_rng_up(t.link, 0, 0, &q);
+    r = qtest_qmp_assert_failure_ref(t.qts, "{ 'execute': 'object-del',"
+                                     " 'arguments': { 'id': 'link0-ram' } }");
+    qobject_unref(r);
+    vmsg_rng_read(&q);
+    vmsg_test_stop(&t);
+}
+
 static void test_machine_alone(gconstpointer data)
 {
     QTestState *qts = qtest_initf("-M %s", (const char *)data);
@@ -1203,11 +1255,14 @@ int main(int argc, char **argv)
     TEST("ids/remote-vmid", test_remote_vmid);
     TEST("server/peer-goes-and-comes", test_peer_goes_and_comes);
     TEST("server/goes", test_server_goes);
+    TEST("server/talks-nonsense", test_server_talks_nonsense);
     TEST("server/comes-back", test_server_comes_back);
     TEST("link/several", test_many_links);
     TEST("memory/hole", test_mem_hole);
     TEST("memory/none", test_no_memory);
+    TEST("memory/stays", test_memory_stays);
     TEST("machine/slots", test_slots);
+    TEST("machine/slots-at-run-time", test_slots_at_run_time);
 #undef TEST
     qtest_add_data_func("virtio-msg/machine/alone", "virtio-msg",
                         test_machine_alone);

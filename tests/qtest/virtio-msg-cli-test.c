@@ -167,6 +167,11 @@ static const Case cases[] = {
         .args = LINK,
         .words = { "chardev=", "too small: 8192", "-l" },
     }, {
+        .path = "server/memory-of-an-odd-size",
+        .shm_size = 0x4001,
+        .args = LINK,
+        .words = { "chardev=", "16385", "not a multiple of 64" },
+    }, {
         .path = "memory/absent",
         .args = LINK ",memdev=absent",
         .words = { "memdev", "absent" },

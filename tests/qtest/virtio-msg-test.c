@@ -555,6 +555,118 @@ static void test_no_event_used_after_reset(void)
     vmsg_test_stop(&t);
 }
 
+/* A disk that takes its time, so that a reset meets requests in flight */
+typedef struct SlowDisk {
+    VMsgTest t;
+    VMsgQueue q;
+    uint64_t hdr;
+    uint64_t status;
+} SlowDisk;
+
+static void slow_disk_start(SlowDisk *d)
+{
+    vmsg_test_start(&d->t, "",
+                    "-blockdev driver=null-co,node-name=disk0,size=1048576,"
+                    "read-zeroes=on,latency-ns=20000000 "
+                    "-device virtio-blk-device,drive=disk0 " RNG, 1);
+    d->hdr = vmsg_link_alloc(d->t.link, 1024);
+    d->status = vmsg_link_alloc(d->t.link, 1);
+}
+
+/* As many requests as there is room for */
+static void slow_disk_read(SlowDisk *d)
+{
+    VMsgBuffer bufs[] = {
+        { d->hdr, sizeof(struct virtio_blk_outhdr), false },
+        { d->hdr + 512, 512, true },
+        { d->status, 1, true },
+    };
+    int i;
+
+    vmsg_negotiate(d->t.link, 0, 0);
+    vmsg_queue_init(&d->q, d->t.link, 0, 0, 64);
+    vmsg_driver_ok(d->t.link, 0);
+    for (i = 0; i < 64 / 3; i++) {
+        vmsg_queue_add(&d->q, bufs, G_N_ELEMENTS(bufs));
+    }
+    vmsg_queue_kick(&d->q);
+}
+
+/* T-08 */
+static void test_reset_with_requests_in_flight(void)
+{
+    VMsgQueue rng;
+    SlowDisk d;
+    int round;
+
+    slow_disk_start(&d);
+    vmsg_rng_up(d.t.link, 1, 0, &rng);
+    for (round = 0; round < 10; round++) {
+        slow_disk_read(&d);
+        g_assert_cmphex(vmsg_set_status(d.t.link, 0, 0), ==, 0);
+        vmsg_drop_events(d.t.link);
+        g_assert_cmpuint(vmsg_get_vqueue(d.t.link, 0, 0).cur_size, ==, 0);
+        vmsg_rng_read(&rng);
+        g_assert_false(vmsg_take_event(d.t.link, 0, VIRTIO_MSG_EVENT_USED, 0,
+                                       NULL));
+    }
+    vmsg_test_stop(&d.t);
+}
+
+/* T-02: what is sent during such a reset is answered after it, all in order */
+static void test_requests_during_a_reset(void)
+{
+    struct virtio_msg reset, ping, msg;
+    unsigned pings = 57, sent, answered = 0;
+    VMsgLink *link;
+    bool reset_seen;
+    int round;
+    SlowDisk d;
+
+    slow_disk_start(&d);
+    link = d.t.link;
+    vmsg_init(&reset, 0, VIRTIO_MSG_SET_DEVICE_STATUS, 0,
+              sizeof(reset.status));
+    vmsg_init(&ping, VIRTIO_MSG_TYPE_BUS, VIRTIO_MSG_BUS_PING, 0,
+              sizeof(ping.ping));
+    for (round = 0; round < 10; round++) {
+        slow_disk_read(&d);
+        vmsg_drop_events(link);
+
+        /* Nearly as many answers as fit, then the reset, and some more */
+        for (sent = 0; sent < pings; sent++) {
+            ping.token = GUINT16_TO_LE(sent);
+            vmsg_send(link, &ping);
+        }
+        vmsg_send(link, &reset);
+        vmsg_settle(&d.t);
+        for (; sent < pings + 40; sent++) {
+            while (!vmsg_try_put(link, &ping)) {
+                vmsg_settle(&d.t);
+            }
+            ping.token = GUINT16_TO_LE(sent + 1);
+            vmsg_link_ring(link);
+        }
+
+        reset_seen = false;
+        for (answered = 0; answered < sent;) {
+            vmsg_get(link, &msg);
+            if (msg.type & VIRTIO_MSG_TYPE_BUS) {
+                answered++;
+            } else if (msg.msg_id == VIRTIO_MSG_SET_DEVICE_STATUS) {
+                g_assert_cmpuint(answered, ==, pings);
+                g_assert_cmphex(msg.status.status, ==, 0);
+                reset_seen = true;
+            } else {
+                g_assert_cmphex(msg.msg_id, ==, VIRTIO_MSG_EVENT_USED);
+                g_assert_false(reset_seen);
+            }
+        }
+        g_assert_true(reset_seen);
+    }
+    vmsg_test_stop(&d.t);
+}
+
 /*
  * Configuration
  */
@@ -829,6 +941,10 @@ static void test_set_vqueue_packed(void)
     g_assert_cmpuint(vmsg_set_vqueue(t.link, 0, 0, 0, VMSG_RAM_BASE,
                                      VMSG_RAM_BASE + PAGE,
                                      VMSG_RAM_BASE + 2 * PAGE), ==, 0);
+    /* Its driver area is aligned to more than that of a split ring */
+    g_assert_cmpuint(vmsg_set_vqueue(t.link, 0, 0, 3, VMSG_RAM_BASE,
+                                     VMSG_RAM_BASE + PAGE + 2,
+                                     VMSG_RAM_BASE + 2 * PAGE), ==, 0);
     vmsg_test_stop(&t);
 }
 
@@ -998,6 +1114,53 @@ static void test_reset_vqueue(void)
         vmsg_queue_init(&n.tx, link, 0, NET_TX, NET_QUEUE_SIZE);
         net_send(&n, 3);
     }
+    net_stop(&n);
+}
+
+/* T-14: no trace is left of what the queue held */
+static void test_reset_vqueue_in_use(void)
+{
+    VMsgBuffer buf = { .len = 2048, .device_writes = true };
+    VMsgBuffer frame = { .len = NET_HDR + NET_FRAME };
+    VMsgLink *link;
+    int round, i;
+    Net n;
+
+    net_start(&n);
+    link = n.t.link;
+    buf.addr = vmsg_link_alloc(link, buf.len);
+    frame.addr = vmsg_link_alloc(link, frame.len);
+    net_up(&n, BIT(VIRTIO_F_RING_RESET));
+    for (round = 0; round < 5; round++) {
+        for (i = 0; i < NET_QUEUE_SIZE; i++) {
+            vmsg_queue_add(&n.rx, &buf, 1);
+            vmsg_queue_add(&n.tx, &frame, 1);
+        }
+        vmsg_queue_kick(&n.rx);
+        vmsg_queue_kick(&n.tx);
+        vmsg_reset_vqueue(link, 0, NET_RX);
+        vmsg_reset_vqueue(link, 0, NET_TX);
+        vmsg_drop_events(link);
+        for (i = 0; i < 5; i++) {
+            g_assert_false(vmsg_take_event(link, 0, VIRTIO_MSG_EVENT_USED, 0,
+                                           NULL));
+            g_assert_false(vmsg_take_event(link, 0, VIRTIO_MSG_EVENT_CONFIG,
+                                           0, NULL));
+        }
+        vmsg_queue_init(&n.rx, link, 0, NET_RX, NET_QUEUE_SIZE);
+        vmsg_queue_init(&n.tx, link, 0, NET_TX, NET_QUEUE_SIZE);
+    }
+    /* Whatever had left before the reset */
+    for (i = 0; i < 5 * NET_QUEUE_SIZE; i++) {
+        uint8_t got[2 * NET_FRAME];
+
+        if (recv(n.wire, got, sizeof(got), MSG_DONTWAIT) < 0) {
+            break;
+        }
+    }
+    net_send(&n, 1);
+    net_receive(&n, 2);
+    g_assert_cmphex(vmsg_get_status(link, 0) & NEEDS_RESET, ==, 0);
     net_stop(&n);
 }
 
@@ -1487,15 +1650,32 @@ static void test_device_types(void)
     vmsg_test_stop(&t);
 }
 
-/* The machine's own reset is one of every device */
+/*
+ * The machine's own reset is one of every device, and takes those that are in
+ * use from their driver.
+ */
 static void test_system_reset(void)
 {
+    static const uint16_t states[] = {
+        VIRTIO_MSG_DEVICE_REMOVED, VIRTIO_MSG_DEVICE_READY,
+    };
+    struct virtio_msg event;
     VMsgQueue q;
     VMsgTest t;
+    size_t i;
 
     start_rng(&t);
     vmsg_rng_up(t.link, 0, 0, &q);
+    vmsg_drop_events(t.link);
     qtest_system_reset(t.qts);
+    for (i = 0; i < G_N_ELEMENTS(states); i++) {
+        vmsg_wait_event(t.link, VIRTIO_MSG_TYPE_BUS,
+                        VIRTIO_MSG_BUS_EVENT_DEVICE, 0, &event);
+        g_assert_cmpuint(GUINT16_FROM_LE(event.event_device.device_number),
+                         ==, 0);
+        g_assert_cmpuint(GUINT16_FROM_LE(event.event_device.state), ==,
+                         states[i]);
+    }
     g_assert_cmphex(vmsg_get_status(t.link, 0), ==, 0);
     g_assert_cmpuint(vmsg_get_vqueue(t.link, 0, 0).cur_size, ==, 0);
     vmsg_rng_up(t.link, 0, 0, &q);
@@ -1525,6 +1705,9 @@ int main(int argc, char **argv)
     TEST("status/bits", test_status_bits);
     TEST("status/reset", test_reset);
     TEST("status/no-event-used-after-reset", test_no_event_used_after_reset);
+    TEST("status/reset-with-requests-in-flight",
+         test_reset_with_requests_in_flight);
+    TEST("status/requests-during-a-reset", test_requests_during_a_reset);
     TEST("config/bounds", test_config_bounds);
     TEST("config/stale-generation-is-refused", test_set_config_generation);
     TEST("config/change-has-a-new-generation", test_config_change);
@@ -1533,6 +1716,7 @@ int main(int argc, char **argv)
     TEST("vqueue/set-packed", test_set_vqueue_packed);
     TEST("vqueue/set-while-running-is-refused", test_set_vqueue_while_running);
     TEST("vqueue/reset", test_reset_vqueue);
+    TEST("vqueue/reset-in-use", test_reset_vqueue_in_use);
     TEST("vqueue/reset-not-negotiated", test_reset_vqueue_not_negotiated);
     TEST("data/rng", test_rng);
     TEST("data/rng-scattered", test_rng_scattered);
