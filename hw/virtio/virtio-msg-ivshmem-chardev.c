@@ -14,6 +14,7 @@
 #include "chardev/char.h"
 #include "chardev/char-socket.h"
 #include "hw/virtio/virtio-msg-ivshmem.h"
+#include "system/runstate.h"
 #include <sys/mman.h>
 
 /*
@@ -278,6 +279,7 @@ static int ivshmem_chardev_can_read(void *opaque)
 static void ivshmem_chardev_read(void *opaque, const uint8_t *buf, int size)
 {
     IvshmemChardev *s = opaque;
+
     memcpy(s->buf + s->fill, buf, size);
     s->fill += size;
     if (s->fill < sizeof(s->buf)) {
@@ -296,6 +298,10 @@ static void ivshmem_chardev_event(void *opaque, QEMUChrEvent event)
     IvshmemChardev *s = opaque;
 
     if (event != CHR_EVENT_CLOSED) {
+        return;
+    }
+    if (runstate_check(RUN_STATE_SHUTDOWN)) {
+        /* It is we who go, and what the devices stand on has gone already */
         return;
     }
 
