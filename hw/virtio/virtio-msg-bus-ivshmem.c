@@ -69,7 +69,7 @@ struct VirtIOMSGBusIvshmem {
 
     AddressSpace dma_as;
     MemoryRegion dma_root;
-    MemoryRegion *mem;              /* the peer's memory as one piece, or NULL */
+    MemoryRegion *mem;              /* the peer's memory whole, or NULL */
     MemoryRegion window_mr;
     MemoryRegion low;
     MemoryRegion high;
@@ -106,6 +106,7 @@ static void ids_announce(VirtIOMSGIvshmem *ivshmem)
         ids_write(ivshmem, IDS_DRIVER, 0);
         ids_write(ivshmem, IDS_VERSION, IDS_VERSION_VALUE);
         ids_write(ivshmem, IDS_DEVICE, ivshmem->id + 1);
+        /* Who sees the magic may read the rest */
         smp_wmb();
         ids_write(ivshmem, IDS_MAGIC, IDS_MAGIC_VALUE);
     } else {

@@ -7,8 +7,10 @@
 #include "qemu/osdep.h"
 #include "hw/virtio/virtio-msg-fifo.h"
 
-/* A slot is moved in units of this, the widest that Device memory allows */
-#define SLOT_WORDS (VIRTIO_MSG_FIFO_SLOT_SIZE / sizeof(uint64_t))
+/* Slots are moved in units of this, the widest that every host does in one */
+typedef unsigned long SlotWord;
+
+#define SLOT_WORDS (VIRTIO_MSG_FIFO_SLOT_SIZE / sizeof(SlotWord))
 
 /*
  * The compiler builtins rather than QEMU's wrappers: this file also builds
@@ -28,10 +30,32 @@ static void spsc_store(uint8_t *page, size_t off, uint32_t val)
     __atomic_store_n(word, GUINT32_TO_LE(val), __ATOMIC_RELEASE);
 }
 
-static volatile uint64_t *spsc_slot(uint8_t *page, uint32_t index)
+static SlotWord *spsc_slot(uint8_t *page, uint32_t index)
 {
-    return (volatile uint64_t *)(page + VIRTIO_MSG_SPSC_SLOTS +
-                                 index * VIRTIO_MSG_FIFO_SLOT_SIZE);
+    return (SlotWord *)(page + VIRTIO_MSG_SPSC_SLOTS +
+                        index * VIRTIO_MSG_FIFO_SLOT_SIZE);
+}
+
+/*
+ * Word by word and no other way: memory functions, which the compiler would
+ * make of a plain loop, may access Device memory unaligned or twice.
+ */
+static void spsc_write_words(SlotWord *to, const SlotWord *from, size_t n)
+{
+    size_t i;
+
+    for (i = 0; i < n; i++) {
+        __atomic_store_n(&to[i], from[i], __ATOMIC_RELAXED);
+    }
+}
+
+static void spsc_read_words(SlotWord *to, const SlotWord *from, size_t n)
+{
+    size_t i;
+
+    for (i = 0; i < n; i++) {
+        to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+    }
 }
 
 static uint32_t spsc_next(uint32_t index)
@@ -47,12 +71,9 @@ static unsigned spsc_used(uint32_t head, uint32_t tail)
 
 static void spsc_zero(uint8_t *page)
 {
-    volatile uint64_t *word = (volatile uint64_t *)page;
-    size_t i;
+    static const SlotWord zeros[VIRTIO_MSG_SPSC_PAGE_SIZE / sizeof(SlotWord)];
 
-    for (i = 0; i < VIRTIO_MSG_SPSC_PAGE_SIZE / sizeof(*word); i++) {
-        word[i] = 0;
-    }
+    spsc_write_words((SlotWord *)page, zeros, G_N_ELEMENTS(zeros));
 }
 
 void virtio_msg_fifo_init_spsc(VirtIOMSGFifo *fifo, void *tx, void *rx,
@@ -84,9 +105,7 @@ VirtIOMSGFifoResult virtio_msg_fifo_put(VirtIOMSGFifo *fifo,
 {
     uint32_t next = spsc_next(fifo->tx_head);
     uint32_t tail = spsc_load(fifo->tx, VIRTIO_MSG_SPSC_TAIL);
-    uint64_t words[SLOT_WORDS] = { 0 };
-    volatile uint64_t *slot;
-    size_t i;
+    SlotWord words[SLOT_WORDS] = { 0 };
 
     if (tail >= VIRTIO_MSG_SPSC_NUM_SLOTS) {
         return VIRTIO_MSG_FIFO_BAD_INDEX;
@@ -97,10 +116,7 @@ VirtIOMSGFifoResult virtio_msg_fifo_put(VirtIOMSGFifo *fifo,
 
     /* Through a copy: the rest of the slot shall not leak what lies behind */
     memcpy(words, msg, len);
-    slot = spsc_slot(fifo->tx, fifo->tx_head);
-    for (i = 0; i < SLOT_WORDS; i++) {
-        slot[i] = words[i];
-    }
+    spsc_write_words(spsc_slot(fifo->tx, fifo->tx_head), words, SLOT_WORDS);
 
     fifo->tx_head = next;
     spsc_store(fifo->tx, VIRTIO_MSG_SPSC_HEAD, next);
@@ -110,9 +126,6 @@ VirtIOMSGFifoResult virtio_msg_fifo_put(VirtIOMSGFifo *fifo,
 VirtIOMSGFifoResult virtio_msg_fifo_get(VirtIOMSGFifo *fifo, void *msg)
 {
     uint32_t head = spsc_load(fifo->rx, VIRTIO_MSG_SPSC_HEAD);
-    volatile uint64_t *slot;
-    uint64_t *words = msg;
-    size_t i;
 
     if (head >= VIRTIO_MSG_SPSC_NUM_SLOTS) {
         return VIRTIO_MSG_FIFO_BAD_INDEX;
@@ -121,10 +134,7 @@ VirtIOMSGFifoResult virtio_msg_fifo_get(VirtIOMSGFifo *fifo, void *msg)
         return VIRTIO_MSG_FIFO_EMPTY;
     }
 
-    slot = spsc_slot(fifo->rx, fifo->rx_tail);
-    for (i = 0; i < SLOT_WORDS; i++) {
-        words[i] = slot[i];
-    }
+    spsc_read_words(msg, spsc_slot(fifo->rx, fifo->rx_tail), SLOT_WORDS);
 
     fifo->rx_tail = spsc_next(fifo->rx_tail);
     spsc_store(fifo->rx, VIRTIO_MSG_SPSC_TAIL, fifo->rx_tail);

@@ -417,8 +417,9 @@ static bool virtio_msg_set_driver_features(VirtIOMSGSlot *slot,
 static bool virtio_msg_config_window_ok(VirtIOMSGSlot *slot, uint32_t offset,
                                         uint32_t length)
 {
+    size_t head = offsetof(struct virtio_msg_config, data);
     size_t room = virtio_msg_bus_max_msg_size(slot->transport->link) -
-                  VIRTIO_MSG_HDR_SIZE - offsetof(struct virtio_msg_config, data);
+                  VIRTIO_MSG_HDR_SIZE - head;
 
     return length <= room && offset <= slot->vdev->config_len &&
            length <= slot->vdev->config_len - offset;

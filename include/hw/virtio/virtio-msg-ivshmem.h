@@ -44,7 +44,7 @@ struct VirtIOMSGIvshmem {
     const VirtIOMSGIvshmemClient *client;
     void *opaque;
 
-    uint8_t *mem;       /* shared; may be Device memory: aligned accesses only */
+    uint8_t *mem;       /* shared; may be Device memory: no unaligned access */
     size_t size;        /* bytes */
     uint16_t id;        /* ours */
 };
