@@ -105,7 +105,8 @@ int main(int argc, char **argv)
     measure(link, "GET_DEVICE_STATUS", 0, VIRTIO_MSG_GET_DEVICE_STATUS, 0,
             count);
 
-    kill(pid, SIGTERM);
+    /* It has nothing to put away, and would report any other signal */
+    kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
     vmsg_link_free(link);
     return EXIT_SUCCESS;
