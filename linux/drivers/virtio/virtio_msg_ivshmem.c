@@ -6,12 +6,13 @@
  * device queue, and in its last 64 bytes a block in which both sides leave
  * their ivshmem id for the other one's doorbell.
  */
+#include <linux/bottom_half.h>
+#include <linux/delay.h>
 #include <linux/dma-mapping.h>
 #include <linux/interrupt.h>
 #include <linux/io.h>
 #include <linux/module.h>
 #include <linux/pci.h>
-#include <linux/sched.h>
 
 #include "virtio_msg_amp.h"
 
@@ -102,13 +103,23 @@ static irqreturn_t ivshmem_interrupt(int irq, void *data)
 						     IRQ_HANDLED;
 }
 
-/* For a peer that writes faster than we read: the CPU is not all its own. */
+/*
+ * For a peer that writes faster than we read: the CPU is not all its own.
+ * Threads of interrupts have real-time priority, so that only sleeping lets
+ * everybody else run.
+ */
 static irqreturn_t ivshmem_thread(int irq, void *data)
 {
 	struct virtio_msg_ivshmem *ivs = data;
+	bool more;
 
-	while (virtio_msg_amp_interrupt(&ivs->amp))
-		cond_resched();
+	do {
+		usleep_range(20, 100);
+		/* Drivers raise softirqs, which run when this ends. */
+		local_bh_disable();
+		more = virtio_msg_amp_interrupt(&ivs->amp);
+		local_bh_enable();
+	} while (more);
 	return IRQ_HANDLED;
 }
 
@@ -153,6 +164,7 @@ static int ivshmem_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	resource_size_t size = pci_resource_len(pdev, IVSHMEM_BAR_MEM);
 	struct device *dev = &pdev->dev;
 	struct virtio_msg_ivshmem *ivs;
+	u32 own_id;
 	void *mem;
 	int err;
 
@@ -196,7 +208,12 @@ static int ivshmem_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		return err;
 	pci_set_master(pdev);
 
-	ivs->own_id = readl(ivs->regs + IVSHMEM_IV_POSITION);
+	own_id = readl(ivs->regs + IVSHMEM_IV_POSITION);
+	if (own_id > IVSHMEM_MAX_ID) {
+		dev_err(dev, "no ivshmem id yet: is its server running?\n");
+		return -ENODEV;
+	}
+	ivs->own_id = own_id;
 	ivs->ids = mem + size - sizeof(*ivs->ids);
 	ivs->amp.dev = dev;
 	ivs->amp.ops = &ivshmem_amp_ops;
