@@ -6,6 +6,7 @@
  * device side.  A bus carries them; it is another module's.  The device side
  * is not trusted: whatever it answers is checked here.
  */
+#include <linux/bottom_half.h>
 #include <linux/delay.h>
 #include <linux/log2.h>
 #include <linux/module.h>
@@ -46,6 +47,12 @@ static void vm_break_work(struct work_struct *work)
 		container_of(work, struct virtio_msg_device, break_work);
 
 	virtio_break_device(&vmdev->vdev);
+
+	/* Only now: the log may have a console on this very device. */
+	if (xchg(&vmdev->tell_failed, false))
+		dev_err_ratelimited(vm_parent(vmdev),
+				    "device %u has failed and needs a reset\n",
+				    vmdev->dev_num);
 }
 
 /* Unbound, as a driver that keeps its CPU to itself may wait for just this */
@@ -64,6 +71,15 @@ void virtio_msg_break(struct virtio_msg_device *vmdev)
 }
 EXPORT_SYMBOL_GPL(virtio_msg_break);
 
+static void vm_request_init(struct virtio_msg_device *vmdev, u8 msg_id,
+			    struct virtio_msg *request, size_t request_len)
+{
+	request->type = 0;
+	request->msg_id = msg_id;
+	request->dev_num = cpu_to_le16(vmdev->dev_num);
+	request->msg_size = cpu_to_le16(VIRTIO_MSG_HDR_SIZE + request_len);
+}
+
 /*
  * Sends request, whose payload of request_len bytes is in place, and accepts
  * an answer with at least response_len bytes of payload.  A device that fails
@@ -78,10 +94,7 @@ static int vm_transfer(struct virtio_msg_device *vmdev, u8 msg_id,
 	if (READ_ONCE(vmdev->broken))
 		return -EIO;
 
-	request->type = 0;
-	request->msg_id = msg_id;
-	request->dev_num = cpu_to_le16(vmdev->dev_num);
-	request->msg_size = cpu_to_le16(VIRTIO_MSG_HDR_SIZE + request_len);
+	vm_request_init(vmdev, msg_id, request, request_len);
 	memset(response, 0, sizeof(*response));
 
 	err = vmdev->ops->transfer(vmdev, request, response);
@@ -89,10 +102,10 @@ static int vm_transfer(struct virtio_msg_device *vmdev, u8 msg_id,
 		    VIRTIO_MSG_HDR_SIZE + response_len)
 		err = -EPROTO;
 	if (err) {
-		dev_err(vm_parent(vmdev),
-			"device %u: request 0x%02x failed (%d), giving the device up\n",
-			vmdev->dev_num, msg_id, err);
 		virtio_msg_break(vmdev);
+		dev_err_ratelimited(vm_parent(vmdev),
+				    "device %u: request 0x%02x failed (%d), giving the device up\n",
+				    vmdev->dev_num, msg_id, err);
 	}
 	return err;
 }
@@ -100,9 +113,10 @@ static int vm_transfer(struct virtio_msg_device *vmdev, u8 msg_id,
 /* For an answer that came but makes no sense */
 static int vm_bad_answer(struct virtio_msg_device *vmdev, const char *what)
 {
-	dev_err(vm_parent(vmdev), "device %u: bad %s, giving the device up\n",
-		vmdev->dev_num, what);
 	virtio_msg_break(vmdev);
+	dev_err_ratelimited(vm_parent(vmdev),
+			    "device %u: bad %s, giving the device up\n",
+			    vmdev->dev_num, what);
 	return -EPROTO;
 }
 
@@ -339,6 +353,16 @@ static u32 vm_generation(struct virtio_device *vdev)
 
 /* Status */
 
+/*
+ * The core believes what the status says.  Bits that it has not set are not
+ * passed on, but for the one that is the device's to set.
+ */
+static void vm_note_status(struct virtio_msg_device *vmdev, u32 status)
+{
+	WRITE_ONCE(vmdev->status,
+		   status & (vmdev->status_set | VIRTIO_CONFIG_S_NEEDS_RESET));
+}
+
 static u8 vm_get_status(struct virtio_device *vdev)
 {
 	struct virtio_msg_device *vmdev = to_virtio_msg_device(vdev);
@@ -346,7 +370,7 @@ static u8 vm_get_status(struct virtio_device *vdev)
 
 	if (!vm_transfer(vmdev, VIRTIO_MSG_GET_DEVICE_STATUS, &request, 0,
 			 &response, sizeof(response.status)))
-		WRITE_ONCE(vmdev->status, le32_to_cpu(response.status.status));
+		vm_note_status(vmdev, le32_to_cpu(response.status.status));
 	return vmdev->status;
 }
 
@@ -355,32 +379,58 @@ static void vm_set_status(struct virtio_device *vdev, u8 status)
 	struct virtio_msg_device *vmdev = to_virtio_msg_device(vdev);
 	struct virtio_msg request, response;
 
+	vmdev->status_set = status;
 	request.status.status = cpu_to_le32(status);
 	if (!vm_transfer(vmdev, VIRTIO_MSG_SET_DEVICE_STATUS,
 			 &request, sizeof(request.status),
 			 &response, sizeof(response.status)))
-		WRITE_ONCE(vmdev->status, le32_to_cpu(response.status.status));
+		vm_note_status(vmdev, le32_to_cpu(response.status.status));
+}
+
+/*
+ * What is broken counts as reset.  Its device side may only be stopped and go
+ * on one day, so that the first thing it finds should be this.
+ */
+static void vm_post_reset(struct virtio_msg_device *vmdev)
+{
+	struct virtio_msg request;
+
+	request.status.status = 0;
+	vm_request_init(vmdev, VIRTIO_MSG_SET_DEVICE_STATUS, &request,
+			sizeof(request.status));
+	vmdev->ops->post(vmdev, &request);
 }
 
 static void vm_reset(struct virtio_device *vdev)
 {
 	struct virtio_msg_device *vmdev = to_virtio_msg_device(vdev);
+	struct virtio_msg request, response;
+	u8 msg_id = VIRTIO_MSG_SET_DEVICE_STATUS;
 	unsigned int tries;
 
-	/* What is broken counts as reset: there is nothing more we could do. */
+	vmdev->status_set = 0;
 	WRITE_ONCE(vmdev->status, 0);
 	WRITE_ONCE(vmdev->failed, false);
-	vm_set_status(vdev, 0);
-	for (tries = 0; vmdev->status && tries < VIRTIO_MSG_RESET_TRIES; tries++) {
-		msleep(20);
-		if (READ_ONCE(vmdev->broken))
-			break;
-		vm_get_status(vdev);
+	if (READ_ONCE(vmdev->broken)) {
+		vm_post_reset(vmdev);
+		return;
 	}
-	if (vmdev->status) {
-		WRITE_ONCE(vmdev->status, 0);
-		vm_bad_answer(vmdev, "status, it does not reset");
+
+	/* The first answer may still show the old status; then ask again. */
+	for (tries = 0; tries < VIRTIO_MSG_RESET_TRIES; tries++) {
+		if (tries)
+			msleep(20);
+		request.status.status = 0;
+		if (vm_transfer(vmdev, msg_id, &request, sizeof(request.status),
+				&response, sizeof(response.status))) {
+			vm_post_reset(vmdev);
+			return;
+		}
+		if (!response.status.status)
+			return;
+		msg_id = VIRTIO_MSG_GET_DEVICE_STATUS;
 	}
+	vm_bad_answer(vmdev, "status, it does not reset");
 }
 
 /* Virtqueues */
@@ -690,9 +740,7 @@ static void vm_event_config(struct virtio_msg_device *vmdev, u32 status)
 
 	if (status & VIRTIO_CONFIG_S_NEEDS_RESET && !READ_ONCE(vmdev->failed)) {
 		WRITE_ONCE(vmdev->failed, true);
-		dev_err(vm_parent(vmdev),
-			"device %u has failed and needs a reset\n",
-			vmdev->dev_num);
+		WRITE_ONCE(vmdev->tell_failed, true);
 		/* Requests still reach it: the driver may reset it. */
 		vm_schedule_break(vmdev);
 	}
@@ -732,12 +780,17 @@ bool virtio_msg_recover(struct virtio_msg_device *vmdev)
 	if (READ_ONCE(vmdev->broken))
 		return false;
 
-	cancel_work_sync(&vmdev->break_work);
+	flush_work(&vmdev->break_work);
 	if (broken && !READ_ONCE(vmdev->failed) &&
 	    expected & VIRTIO_CONFIG_S_DRIVER_OK) {
 		__virtio_unbreak_device(&vmdev->vdev);
+		/* Who broke it in between has the last word. */
+		if (READ_ONCE(vmdev->broken) || READ_ONCE(vmdev->failed))
+			vm_schedule_break(vmdev);
 		/* Interrupts for broken queues went nowhere. */
+		local_bh_disable();
 		vm_event_used(vmdev, VIRTIO_MSG_ALL_VQUEUES);
+		local_bh_enable();
 	}
 	return !broken;
 }
@@ -819,6 +872,13 @@ void virtio_msg_unregister(struct virtio_msg_device *vmdev)
 	vm_reset(&vmdev->vdev);
 }
 EXPORT_SYMBOL_GPL(virtio_msg_unregister);
+
+void virtio_msg_shutdown(struct virtio_msg_device *vmdev)
+{
+	virtio_break_device(&vmdev->vdev);
+	vm_reset(&vmdev->vdev);
+}
+EXPORT_SYMBOL_GPL(virtio_msg_shutdown);
 
 void virtio_msg_put(struct virtio_msg_device *vmdev)
 {

@@ -29,13 +29,20 @@
 	(8 * (VIRTIO_MSG_SPSC_SLOT_SIZE - VIRTIO_MSG_HDR_SIZE - \
 	      (int)offsetof(struct virtio_msg_get_devices_resp, bitmap)))
 
+/* What the parameter may be, so that every wait has an end */
+#define AMP_MIN_TIMEOUT_MS	100U
+#define AMP_MAX_TIMEOUT_MS	600000U
+
+/* A peer need not ring when it has made room, so have a look this often. */
+#define AMP_FLUSH_DELAY		msecs_to_jiffies(10)
+
 /* le32 at the start of memory in layout v1: its magic and its length, 64 */
 #define AMP_LAYOUT_V1		0x00404c4f
 
 static unsigned int timeout_ms = 10000;
 module_param(timeout_ms, uint, 0644);
 MODULE_PARM_DESC(timeout_ms,
-		 "Milliseconds until a request counts as unanswered (default 10000)");
+		 "Milliseconds until a request counts as unanswered, 100 to 600000 (default 10000)");
 
 enum amp_flags {
 	/* The shared memory makes no sense; it is not touched again. */
@@ -44,6 +51,9 @@ enum amp_flags {
 	AMP_SILENT,
 	/* Devices are not added any more. */
 	AMP_STOPPING,
+	/* To be said in the log, where nobody waits: */
+	AMP_TELL_FAILED,
+	AMP_TELL_RESTARTED,
 };
 
 struct amp_request {
@@ -76,9 +86,11 @@ static void amp_schedule_scan(struct virtio_msg_amp *amp)
 	queue_work(system_unbound_wq, &amp->scan);
 }
 
+/* The parameter can change at any time, to anything. */
 static unsigned long amp_timeout(void)
 {
-	return max(msecs_to_jiffies(READ_ONCE(timeout_ms)), 1UL);
+	return msecs_to_jiffies(clamp(READ_ONCE(timeout_ms),
+				      AMP_MIN_TIMEOUT_MS, AMP_MAX_TIMEOUT_MS));
 }
 
 /* Nobody waits for answers any longer that can no longer come. */
@@ -96,17 +108,18 @@ static void amp_abort_requests(struct virtio_msg_amp *amp, int result)
 	wake_up_all(&amp->room);
 }
 
-/* Ends what is going on and has the scan work tell the devices. */
-static void amp_fail(struct virtio_msg_amp *amp, const char *queue)
+/*
+ * Ends what is going on and has others tell the devices and the log: callers
+ * hold locks, which a console on this very link may need.
+ */
+static void amp_fail(struct virtio_msg_amp *amp)
 {
 	if (test_and_set_bit(AMP_FAILED, &amp->flags))
 		return;
 
-	dev_err(amp->dev,
-		"index of the %s queue out of range, link shut down until the module is loaded again\n",
-		queue);
+	set_bit(AMP_TELL_FAILED, &amp->flags);
 	amp_abort_requests(amp, -EIO);
-	amp_schedule_scan(amp);
+	queue_work(system_unbound_wq, &amp->breaking);
 }
 
 static bool amp_failed(struct virtio_msg_amp *amp)
@@ -128,7 +141,7 @@ static int amp_put(struct virtio_msg_amp *amp, const struct virtio_msg *msg)
 	memcpy(slot, msg, le16_to_cpu(msg->msg_size));
 	err = virtio_msg_spsc_put(&amp->tx, slot);
 	if (err == -EPROTO) {
-		amp_fail(amp, "driver");
+		amp_fail(amp);
 		err = -EIO;
 	}
 	return err;
@@ -188,6 +201,20 @@ static unsigned int amp_flush(struct virtio_msg_amp *amp)
 	return sent;
 }
 
+/* Something waits for room, and the peer may make it without a word. */
+static void amp_flush_later(struct virtio_msg_amp *amp)
+{
+	if (!amp_failed(amp) && !test_bit(AMP_SILENT, &amp->flags))
+		queue_delayed_work(system_unbound_wq, &amp->flushing,
+				   AMP_FLUSH_DELAY);
+}
+
+/* Caller holds tx_lock. */
+static bool amp_waiting(struct virtio_msg_amp *amp)
+{
+	return amp->ping_waits || !list_empty(&amp->pending);
+}
+
 /* Returns false if the message has to wait for room. */
 static bool amp_send(struct virtio_msg_amp *amp, const struct virtio_msg *msg,
 		     int *result)
@@ -197,7 +224,7 @@ static bool amp_send(struct virtio_msg_amp *amp, const struct virtio_msg *msg,
 
 	spin_lock_irqsave(&amp->tx_lock, flags);
 	sent = amp_flush(amp);
-	if (amp->ping_waits || !list_empty(&amp->pending)) {
+	if (amp_waiting(amp)) {
 		*result = amp_failed(amp) ? -EIO : -EAGAIN;
 	} else {
 		*result = amp_put(amp, msg);
@@ -208,6 +235,8 @@ static bool amp_send(struct virtio_msg_amp *amp, const struct virtio_msg *msg,
 
 	if (sent)
 		amp->ops->ring(amp);
+	if (*result == -EAGAIN)
+		amp_flush_later(amp);
 	return *result != -EAGAIN;
 }
 
@@ -237,7 +266,11 @@ static int amp_transfer(struct virtio_msg_amp *amp, struct virtio_msg *request,
 		return err;
 	request->token = cpu_to_le16(token);
 
-	left = wait_event_timeout(amp->room, amp_send(amp, request, &err),
+	/* What is aborted while it waits for room is not sent any more. */
+	err = -EAGAIN;
+	left = wait_event_timeout(amp->room,
+				  completion_done(&req.done) ||
+				  amp_send(amp, request, &err),
 				  amp_timeout());
 	if (left && !err)
 		left = wait_for_completion_timeout(&req.done, left);
@@ -252,12 +285,27 @@ static int amp_transfer(struct virtio_msg_amp *amp, struct virtio_msg *request,
 
 	if (time_before_eq(READ_ONCE(amp->heard), start) &&
 	    !test_and_set_bit(AMP_SILENT, &amp->flags)) {
+		/* It may have called meanwhile; see amp_heard(). */
+		if (!time_before_eq(READ_ONCE(amp->heard), start)) {
+			clear_bit(AMP_SILENT, &amp->flags);
+			return -ETIMEDOUT;
+		}
+		amp_abort_requests(amp, -ETIMEDOUT);
+		queue_work(system_unbound_wq, &amp->breaking);
 		dev_warn(amp->dev,
 			 "the device side does not answer, waiting until it calls\n");
-		amp_abort_requests(amp, -ETIMEDOUT);
-		amp_schedule_scan(amp);
 	}
 	return -ETIMEDOUT;
+}
+
+/* For a device that is given up: not waited for, and the answer is dropped. */
+static void amp_device_post(struct virtio_msg_device *vmdev,
+			    struct virtio_msg *request)
+{
+	int err;
+
+	request->token = 0;
+	amp_send(to_amp_device(vmdev)->amp, request, &err);
 }
 
 static int amp_device_transfer(struct virtio_msg_device *vmdev,
@@ -273,16 +321,23 @@ static bool amp_device_notify(struct virtio_msg_device *vmdev,
 	struct virtio_msg_amp *amp = to_amp_device(vmdev)->amp;
 	unsigned long flags;
 	unsigned int sent;
+	bool waiting;
+
+	if (amp_failed(amp))
+		return false;
 
 	spin_lock_irqsave(&amp->tx_lock, flags);
 	mvq->next_offset = next_offset;
 	if (list_empty(&mvq->pending))
 		list_add_tail(&mvq->pending, &amp->pending);
 	sent = amp_flush(amp);
+	waiting = amp_waiting(amp);
 	spin_unlock_irqrestore(&amp->tx_lock, flags);
 
 	if (sent)
 		amp->ops->ring(amp);
+	if (waiting)
+		amp_flush_later(amp);
 
 	return !amp_failed(amp);
 }
@@ -306,6 +361,7 @@ static void amp_device_release(struct virtio_msg_device *vmdev)
 static const struct virtio_msg_ops amp_device_ops = {
 	.owner		= THIS_MODULE,
 	.transfer	= amp_device_transfer,
+	.post		= amp_device_post,
 	.notify		= amp_device_notify,
 	.cancel_notify	= amp_device_cancel_notify,
 	.release	= amp_device_release,
@@ -417,6 +473,8 @@ static bool amp_dispatch(struct virtio_msg_amp *amp,
 static void amp_heard(struct virtio_msg_amp *amp)
 {
 	WRITE_ONCE(amp->heard, jiffies);
+	/* Who calls us silent looks at it once more afterwards. */
+	smp_mb();
 
 	/* What was given up while the peer was silent gets another chance. */
 	if (test_bit(AMP_SILENT, &amp->flags) &&
@@ -440,24 +498,50 @@ static void amp_check_restart(struct virtio_msg_amp *amp)
 		ok = virtio_msg_spsc_resume(&amp->tx) &&
 		     virtio_msg_spsc_resume(&amp->rx);
 		if (!ok)
-			amp_fail(amp, "driver or device");
+			amp_fail(amp);
 	}
 	spin_unlock(&amp->tx_lock);
 	if (!lost || !ok)
 		return;
 
-	dev_info(amp->dev, "the device side has restarted\n");
 	xa_for_each(&amp->devices, num, adev)
 		virtio_msg_break(&adev->vmdev);
 	amp_abort_requests(amp, -ECONNRESET);
+	set_bit(AMP_TELL_RESTARTED, &amp->flags);
 	amp_schedule_scan(amp);
+}
+
+/* There may be room: use it, and ring if the peer is to know of something. */
+static void amp_use_room(struct virtio_msg_amp *amp, bool ring)
+{
+	unsigned long flags;
+	bool room, waiting;
+
+	spin_lock_irqsave(&amp->tx_lock, flags);
+	ring |= amp_flush(amp) > 0;
+	room = !amp_failed(amp) && virtio_msg_spsc_room(&amp->tx) > 0;
+	waiting = amp_waiting(amp);
+	spin_unlock_irqrestore(&amp->tx_lock, flags);
+
+	if (room)
+		wake_up_all(&amp->room);
+	if (ring)
+		amp->ops->ring(amp);
+	if (waiting || (!room && waitqueue_active(&amp->room)))
+		amp_flush_later(amp);
+}
+
+static void amp_flush_work(struct work_struct *work)
+{
+	amp_use_room(container_of(work, struct virtio_msg_amp, flushing.work),
+		     false);
 }
 
 bool virtio_msg_amp_interrupt(struct virtio_msg_amp *amp)
 {
 	const struct virtio_msg *msg = (struct virtio_msg *)amp->received;
-	unsigned int budget = AMP_RX_BUDGET, sent;
-	bool was_full = false, room;
+	unsigned int budget = AMP_RX_BUDGET;
+	bool was_full = false;
 	unsigned long flags;
 	int ret = 0;
 
@@ -474,22 +558,14 @@ bool virtio_msg_amp_interrupt(struct virtio_msg_amp *amp)
 			atomic_inc(&amp->dropped);
 	}
 	if (ret < 0)
-		amp_fail(amp, "device");
+		amp_fail(amp);
 	spin_unlock_irqrestore(&amp->rx_lock, flags);
 
 	if (amp_failed(amp))
 		return false;
 
 	/* The peer also rings when it has made room in a full queue. */
-	spin_lock_irqsave(&amp->tx_lock, flags);
-	sent = amp_flush(amp);
-	room = !amp_failed(amp) && virtio_msg_spsc_room(&amp->tx) > 0;
-	spin_unlock_irqrestore(&amp->tx_lock, flags);
-
-	if (room)
-		wake_up_all(&amp->room);
-	if (sent || was_full)
-		amp->ops->ring(amp);
+	amp_use_room(amp, was_full);
 	return ret > 0;
 }
 EXPORT_SYMBOL_GPL(virtio_msg_amp_interrupt);
@@ -527,6 +603,8 @@ static int amp_enumerate(struct virtio_msg_amp *amp, unsigned long *present)
 
 	/* The offset grows in each round, which bounds their number. */
 	do {
+		if (test_bit(AMP_STOPPING, &amp->flags))
+			return -ESHUTDOWN;
 		wanted = min_t(unsigned int, AMP_DEVICES_WINDOW,
 			       AMP_NUM_DEVICES - offset);
 		request.get_devices.offset = cpu_to_le16(offset);
@@ -656,13 +734,11 @@ static void amp_break_devices(struct virtio_msg_amp *amp)
 	spin_unlock_irq(&amp->rx_lock);
 }
 
-static void amp_scan(struct work_struct *work)
+/* Apart from the scan, which may be waiting for just what this brings about */
+static void amp_break_work(struct work_struct *work)
 {
 	struct virtio_msg_amp *amp =
-		container_of(work, struct virtio_msg_amp, scan);
-	unsigned long *present, num;
-	struct amp_device *adev;
-	int err;
+		container_of(work, struct virtio_msg_amp, breaking);
 
 	/*
 	 * Who is only silent may go on later, and drivers that sleep until then
@@ -671,6 +747,23 @@ static void amp_scan(struct work_struct *work)
 	if (amp_failed(amp) || (test_bit(AMP_SILENT, &amp->flags) &&
 				test_bit(AMP_STOPPING, &amp->flags)))
 		amp_break_devices(amp);
+
+	if (test_and_clear_bit(AMP_TELL_FAILED, &amp->flags))
+		dev_err(amp->dev,
+			"index of a queue out of range, link shut down until the module is loaded again\n");
+}
+
+static void amp_scan(struct work_struct *work)
+{
+	struct virtio_msg_amp *amp =
+		container_of(work, struct virtio_msg_amp, scan);
+	unsigned long *present, num;
+	struct amp_device *adev;
+	int err;
+
+	if (test_and_clear_bit(AMP_TELL_RESTARTED, &amp->flags))
+		dev_info_ratelimited(amp->dev,
+				     "the device side has restarted\n");
 
 	/* From then on virtio_msg_amp_stop() alone removes devices. */
 	if (amp_failed(amp) || test_bit(AMP_SILENT, &amp->flags) ||
@@ -684,8 +777,10 @@ static void amp_scan(struct work_struct *work)
 	if (err) {
 		/* The others have their own line in the log. */
 		if (!amp_failed(amp) && !test_bit(AMP_SILENT, &amp->flags) &&
-		    err != -ECONNRESET)
-			dev_err(amp->dev, "cannot list the devices (%d)\n", err);
+		    err != -ECONNRESET && err != -ESHUTDOWN)
+			dev_err_ratelimited(amp->dev,
+					    "cannot list the devices (%d)\n",
+					    err);
 		goto out;
 	}
 
@@ -722,6 +817,8 @@ int virtio_msg_amp_init(struct virtio_msg_amp *amp, void *driver_queue,
 	xa_init(&amp->devices);
 	amp->heard = jiffies;
 	INIT_WORK(&amp->scan, amp_scan);
+	INIT_WORK(&amp->breaking, amp_break_work);
+	INIT_DELAYED_WORK(&amp->flushing, amp_flush_work);
 
 	virtio_msg_spsc_attach_writer(&amp->tx, driver_queue);
 	virtio_msg_spsc_attach_reader(&amp->rx, device_queue);
@@ -742,18 +839,18 @@ void virtio_msg_amp_stop(struct virtio_msg_amp *amp)
 	unsigned long num;
 
 	set_bit(AMP_STOPPING, &amp->flags);
-	cancel_work_sync(&amp->scan);
 
 	/*
-	 * Before drivers wait for a device side that is dead, with locks held
-	 * that their removal needs, find out that it is.
+	 * Before anybody waits for a device side that is dead, a driver that
+	 * the scan has probe included, find out that it is.
 	 */
 	request.ping.data = 0;
 	if (!xa_empty(&amp->devices) &&
 	    amp_bus_transfer(amp, VIRTIO_MSG_BUS_PING,
 			     &request, sizeof(request.ping),
-			     &response, sizeof(response.ping)))
+			     &response, sizeof(response.ping)) == -ETIMEDOUT)
 		amp_break_devices(amp);
+	cancel_work_sync(&amp->scan);
 
 	xa_for_each(&amp->devices, num, adev)
 		amp_start_leaving(adev);
@@ -764,10 +861,24 @@ void virtio_msg_amp_stop(struct virtio_msg_amp *amp)
 	spin_lock_irq(&amp->rx_lock);
 	spin_unlock_irq(&amp->rx_lock);
 	cancel_work_sync(&amp->scan);
+	cancel_work_sync(&amp->breaking);
+	cancel_delayed_work_sync(&amp->flushing);
 	xa_destroy(&amp->devices);
 	xa_destroy(&amp->requests);
 }
 EXPORT_SYMBOL_GPL(virtio_msg_amp_stop);
+
+void virtio_msg_amp_shutdown(struct virtio_msg_amp *amp)
+{
+	struct amp_device *adev;
+	unsigned long num;
+
+	set_bit(AMP_STOPPING, &amp->flags);
+	cancel_work_sync(&amp->scan);
+	xa_for_each(&amp->devices, num, adev)
+		virtio_msg_shutdown(&adev->vmdev);
+}
+EXPORT_SYMBOL_GPL(virtio_msg_amp_shutdown);
 
 MODULE_DESCRIPTION("virtio-msg bus over shared memory");
 MODULE_LICENSE("GPL");

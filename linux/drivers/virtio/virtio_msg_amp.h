@@ -51,6 +51,8 @@ struct virtio_msg_amp_ops {
  * @flags: enum amp_flags
  * @heard: jiffies when something sensible came last
  * @scan: brings @devices in line with what the device side has
+ * @breaking: gives all devices up when the link is beyond repair
+ * @flushing: looks for room while something waits for it
  */
 struct virtio_msg_amp {
 	struct device *dev;
@@ -78,6 +80,8 @@ struct virtio_msg_amp {
 	unsigned long flags;
 	unsigned long heard;
 	struct work_struct scan;
+	struct work_struct breaking;
+	struct delayed_work flushing;
 };
 
 /**
@@ -124,5 +128,15 @@ bool virtio_msg_amp_interrupt(struct virtio_msg_amp *amp);
  * this the shared memory is only accessed by virtio_msg_amp_interrupt().
  */
 void virtio_msg_amp_stop(struct virtio_msg_amp *amp);
+
+/**
+ * virtio_msg_amp_shutdown - keep the device side out of our memory
+ * @amp: a started link
+ *
+ * For the end of the system: the device side runs on, and what comes after us
+ * owns the memory that its devices write to.  Resets each device and removes
+ * none.  May sleep.
+ */
+void virtio_msg_amp_shutdown(struct virtio_msg_amp *amp);
 
 #endif /* _VIRTIO_MSG_AMP_H */

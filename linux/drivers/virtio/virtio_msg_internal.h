@@ -37,6 +37,8 @@ struct virtio_msg_vq {
  *	holds a header, whose msg_size lies between the header's size and the
  *	device's max_msg_size, and that many bytes.  Returns in bounded time: 0 or
  *	a negative error.  May sleep.
+ * @post: like @transfer, but does not wait, neither for room nor for the answer,
+ *	and may fail unnoticed
  * @notify: send EVENT_AVAIL for @mvq now or as soon as there is room; several
  *	that wait become one.  @next_offset is in CPU order.  Any context, never
  *	sleeps.  Returns false if the link is beyond repair.
@@ -48,6 +50,8 @@ struct virtio_msg_ops {
 	int (*transfer)(struct virtio_msg_device *vmdev,
 			struct virtio_msg *request,
 			struct virtio_msg *response);
+	void (*post)(struct virtio_msg_device *vmdev,
+		     struct virtio_msg *request);
 	bool (*notify)(struct virtio_msg_device *vmdev,
 		       struct virtio_msg_vq *mvq, u32 next_offset);
 	void (*cancel_notify)(struct virtio_msg_device *vmdev,
@@ -67,9 +71,12 @@ struct virtio_msg_ops {
  * @generation: of the configuration, from the last answer
  * @reported_generation: what the core was told last
  * @generation_changes: how often in a row that was something new
- * @status: the status that the device showed in its last answer
+ * @status: the status that the device showed in its last answer, without bits
+ *	that nobody has set
+ * @status_set: the status that we asked for last
  * @failed: the device said that it needs a reset, and got none since
- * @broken: no message is sent to this device any more
+ * @tell_failed: the log does not say so yet
+ * @broken: no message is sent to this device any more, but for its reset
  * @lock: protects @vqs and held while a queue's callback runs
  * @vqs: list of struct virtio_msg_vq
  * @break_work: tells the virtio core that the device is broken
@@ -87,7 +94,9 @@ struct virtio_msg_device {
 	u32 reported_generation;
 	unsigned int generation_changes;
 	u8 status;
+	u8 status_set;
 	bool failed;
+	bool tell_failed;
 	bool broken;
 
 	/* vqs; a queue on that list is not deleted meanwhile */
@@ -160,6 +169,14 @@ bool virtio_msg_event(struct virtio_msg_device *vmdev,
  * later.  Any context.  D-03.
  */
 void virtio_msg_break(struct virtio_msg_device *vmdev);
+
+/**
+ * virtio_msg_shutdown - have a device leave the memory alone
+ * @vmdev: a registered device, which stays registered
+ *
+ * Gives the device up and resets it.  May sleep.
+ */
+void virtio_msg_shutdown(struct virtio_msg_device *vmdev);
 
 /**
  * virtio_msg_recover - find out what is left of a device

@@ -251,6 +251,15 @@ static void ivshmem_remove(struct pci_dev *pdev)
 	pci_clear_master(pdev);
 }
 
+/* No bus master bit stops the device side: it writes to memory by itself. */
+static void ivshmem_shutdown(struct pci_dev *pdev)
+{
+	struct virtio_msg_ivshmem *ivs = pci_get_drvdata(pdev);
+
+	virtio_msg_amp_shutdown(&ivs->amp);
+	WRITE_ONCE(ivs->ids->driver_side, 0);
+}
+
 static const struct pci_device_id ivshmem_table[] = {
 	{ PCI_DEVICE(PCI_VENDOR_ID_REDHAT_QUMRANET, IVSHMEM_DEVICE_ID) },
 	{}
@@ -262,6 +271,7 @@ static struct pci_driver ivshmem_driver = {
 	.id_table = ivshmem_table,
 	.probe = ivshmem_probe,
 	.remove = ivshmem_remove,
+	.shutdown = ivshmem_shutdown,
 	.dev_groups = ivshmem_groups,
 };
 
