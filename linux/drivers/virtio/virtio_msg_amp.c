@@ -527,6 +527,7 @@ static void amp_use_room(struct virtio_msg_amp *amp, bool ring)
 		wake_up_all(&amp->room);
 	if (ring)
 		amp->ops->ring(amp);
+	/* Who begins to wait just now looks for room, and comes here, itself. */
 	if (waiting || (!room && waitqueue_active(&amp->room)))
 		amp_flush_later(amp);
 }
