@@ -92,16 +92,9 @@ static void virtio_msg_bus_arm_stall(VirtIOMSGBusDevice *link)
     }
 }
 
-static void virtio_msg_bus_flush(VirtIOMSGBusDevice *link)
+static void virtio_msg_bus_turn(void *opaque)
 {
-    link->stalled = false;
-    if (link->port) {
-        link->port->flush(link->port_opaque);
-    }
-}
-
-static void virtio_msg_bus_turn(VirtIOMSGBusDevice *link)
-{
+    VirtIOMSGBusDevice *link = opaque;
     VirtIOMSGBusDeviceClass *k = VIRTIO_MSG_BUS_DEVICE_GET_CLASS(link);
     QEMU_ALIGNED(8) struct virtio_msg msg;
     VirtIOMSGBusRecv ret = VIRTIO_MSG_BUS_RECV_OK;
@@ -118,7 +111,8 @@ static void virtio_msg_bus_turn(VirtIOMSGBusDevice *link)
     link->in_turn = true;
 
     /* What waits goes first; requests wait as long as answers cannot leave */
-    virtio_msg_bus_flush(link);
+    link->stalled = false;
+    link->port->flush(link->port_opaque);
 
     for (i = 0; i < PROCESS_BUDGET && link->up && !link->stalled; i++) {
         memset(&msg, 0, sizeof(msg));
@@ -146,11 +140,6 @@ static void virtio_msg_bus_turn(VirtIOMSGBusDevice *link)
     }
     virtio_msg_bus_kick(link);
     virtio_msg_bus_arm_stall(link);
-}
-
-static void virtio_msg_bus_bh(void *opaque)
-{
-    virtio_msg_bus_turn(opaque);
 }
 
 void virtio_msg_bus_process(VirtIOMSGBusDevice *link)
@@ -217,8 +206,9 @@ static void virtio_msg_bus_device_realize(DeviceState *dev, Error **errp)
     qbus_init(&link->bus, sizeof(link->bus), TYPE_VIRTIO_MSG_BUS, dev,
               dev->id);
     /* Where the doorbells are: not run by a device that waits for requests */
-    link->bh = aio_bh_new(iohandler_get_aio_context(), virtio_msg_bus_bh, link);
-    link->stall_timer = timer_new_ms(QEMU_CLOCK_REALTIME, virtio_msg_bus_bh,
+    link->bh = aio_bh_new(iohandler_get_aio_context(), virtio_msg_bus_turn,
+                          link);
+    link->stall_timer = timer_new_ms(QEMU_CLOCK_REALTIME, virtio_msg_bus_turn,
                                      link);
 
     k->realize(dev, errp);

@@ -120,13 +120,6 @@ static void virtio_msg_slot_mark_dirty(VirtIOMSGSlot *slot)
     virtio_msg_bus_schedule(s->link);
 }
 
-static void virtio_msg_slot_drop_queue_events(VirtIOMSGSlot *slot)
-{
-    slot->event_used = false;
-    slot->event_config = false;
-    bitmap_zero(slot->used, VIRTIO_QUEUE_MAX);
-}
-
 static bool virtio_msg_send_event_device(VirtIOMSGSlot *slot, uint16_t state)
 {
     struct virtio_msg msg;
@@ -240,7 +233,7 @@ static uint64_t virtio_msg_slot_features(VirtIOMSGSlot *slot)
     if (!vdc->queue_reset) {
         features &= ~BIT_ULL(VIRTIO_F_RING_RESET);
     }
-    return features | FEATURES_ALWAYS;
+    return features;
 }
 
 /*
@@ -271,7 +264,9 @@ static void virtio_msg_slot_reset(VirtIOMSGSlot *slot)
         slot->vdev->config_vector = CONFIG_VECTOR;
     }
     /* Last: the reset itself may have completed requests (T-08) */
-    virtio_msg_slot_drop_queue_events(slot);
+    slot->event_used = false;
+    slot->event_config = false;
+    bitmap_zero(slot->used, VIRTIO_QUEUE_MAX);
 }
 
 static bool virtio_msg_slot_features_ok(VirtIOMSGSlot *slot)
@@ -986,8 +981,7 @@ static void virtio_msg_slot_device_plugged(DeviceState *d, Error **errp)
                    "stand on virtio-msg");
         return;
     }
-    virtio_add_feature(&vdev->host_features, VIRTIO_F_VERSION_1);
-    virtio_add_feature(&vdev->host_features, VIRTIO_F_ORDER_PLATFORM);
+    vdev->host_features |= FEATURES_ALWAYS;
 
     vdev->config_vector = CONFIG_VECTOR;
     slot->num_queues = virtio_get_num_queues(vdev);
@@ -1008,9 +1002,7 @@ static void virtio_msg_slot_device_unplugged(DeviceState *d)
 
     slot->vdev = NULL;
     g_clear_pointer(&slot->config, g_free);
-    slot->driver_features = 0;
-    slot->unknown_features = false;
-    virtio_msg_slot_drop_queue_events(slot);
+    virtio_msg_slot_reset(slot);
 
     /* Also if READY never left: a driver may have enumerated it meanwhile */
     slot->event_ready = false;
