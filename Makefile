@@ -85,7 +85,7 @@ demo-shell: images
 # Tests
 #
 
-.PHONY: unit-build unit qtest-build qtest check bench
+.PHONY: unit-build unit qtest-build qtest conformance check bench
 unit-build: deps
 	@$(STEP) native "building the unit tests" scripts/build-native
 
@@ -104,6 +104,15 @@ qtest: host
 		$(SUITE) $$test build/host/tests/qtest/$$test --tap -k || rc=1; \
 	done; exit $$rc
 
+# The table of requirements, from results that are made for it.
+conformance:
+	@for suite in $$(scripts/conformance --suites); do \
+		rm -f build/results/$$suite.tap; \
+	done
+	-@$(MAKE) unit
+	-@$(MAKE) qtest
+	@scripts/conformance
+
 # All suites run, whatever becomes of the others; what counts is the tally.
 check: images
 	@rm -rf build/results
@@ -118,7 +127,8 @@ check: images
 		scripts/build-images driver-bookworm
 	-@demo/run --mode local --kernel bookworm --cycles 1
 	@echo
-	@scripts/tally $(SUITES)
+	@rc=0; scripts/conformance --quiet || rc=1; \
+	scripts/tally $(SUITES) || rc=1; exit $$rc
 
 .PHONY: tally
 tally:
@@ -161,6 +171,7 @@ help:
 	@echo "  check        all tests: unit tests, qtests, the modules, the demo"
 	@echo "  unit         only the unit tests, which need no QEMU"
 	@echo "  qtest        only the qtests"
+	@echo "  conformance  show for each requirement the tests of it, and run them"
 	@echo "  bench        measure start-up, memory and round trips"
 	@echo "  clean        remove all that was built, keep what was downloaded"
 	@echo "  distclean    remove build/ altogether"
