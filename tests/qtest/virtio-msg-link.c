@@ -42,6 +42,7 @@ VMsgLink *vmsg_link_new(size_t shm_size, size_t ram_size)
     link->shm_size = shm_size;
     link->shm = vmsg_memory("virtio-msg-ivshmem", shm_size, &link->shm_fd);
     link->ram_size = ram_size;
+    link->ram_base = VMSG_RAM_BASE;
     link->ram = vmsg_memory("virtio-msg-ram", ram_size, &link->ram_fd);
 
     link->to_device = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -118,9 +119,9 @@ char *vmsg_link_args(VMsgLink *link, const char *id, const char *props)
         "-object memory-backend-file,id=%s-ram,size=%zu,share=on,"
         "mem-path=/proc/self/fd/%d "
         "-device virtio-msg-bus-ivshmem,id=%s,chardev=%s-server,"
-        "memdev=%s-ram,mem-offset=0x%llx%s ",
+        "memdev=%s-ram,mem-offset=0x%" PRIx64 "%s ",
         id, link->client, id, link->ram_size, link->ram_fd, id, id, id,
-        VMSG_RAM_BASE, props);
+        link->ram_base, props);
 }
 
 void vmsg_link_started(VMsgLink *link)
@@ -129,6 +130,40 @@ void vmsg_link_started(VMsgLink *link)
         close(link->client);
         link->client = -1;
     }
+}
+
+bool vmsg_link_in_use(VMsgLink *link)
+{
+    uint32_t *id = (uint32_t *)(link->shm + link->shm_size - VMSG_IDS +
+                                VMSG_IDS_DEVICE);
+
+    return __atomic_load_n(id, __ATOMIC_ACQUIRE);
+}
+
+/* Let @fd take the place of @old, which is closed or becomes somebody else's */
+static int vmsg_move_fd(int fd, int old)
+{
+    g_assert_cmpint(dup2(fd, old), ==, old);
+    close(fd);
+    return old;
+}
+
+VMsgLink *vmsg_link_next(VMsgLink *link)
+{
+    VMsgLink *next = vmsg_link_new(link->shm_size, link->ram_size);
+    int ram_fd = dup(link->ram_fd);
+
+    g_assert_cmpint(ram_fd, >=, 0);
+    g_assert_cmpint(link->client, >=, 0);
+    next->client = vmsg_move_fd(next->client, link->client);
+    next->ram_fd = vmsg_move_fd(next->ram_fd, link->ram_fd);
+    link->client = -1;
+    link->ram_fd = ram_fd;
+
+    next->ram_base = link->ram_base;
+    next->idle = link->idle;
+    vmsg_link_serve(next);
+    return next;
 }
 
 void vmsg_link_reset_fifo(VMsgLink *link)
@@ -151,14 +186,14 @@ uint64_t vmsg_link_alloc(VMsgLink *link, size_t size)
 
     link->ram_used += (size + RAM_ALIGN - 1) / RAM_ALIGN * RAM_ALIGN;
     g_assert_cmpuint(link->ram_used, <=, link->ram_size);
-    return VMSG_RAM_BASE + at;
+    return link->ram_base + at;
 }
 
 void *vmsg_link_ptr(VMsgLink *link, uint64_t addr)
 {
-    g_assert_cmphex(addr, >=, VMSG_RAM_BASE);
-    g_assert_cmphex(addr, <, VMSG_RAM_BASE + link->ram_size);
-    return link->ram + (addr - VMSG_RAM_BASE);
+    g_assert_cmphex(addr, >=, link->ram_base);
+    g_assert_cmphex(addr, <, link->ram_base + link->ram_size);
+    return link->ram + (addr - link->ram_base);
 }
 
 void vmsg_init(struct virtio_msg *msg, uint8_t type, uint8_t id, uint16_t dev,
@@ -193,24 +228,46 @@ bool vmsg_try_get(VMsgLink *link, struct virtio_msg *msg)
     return ret == VIRTIO_MSG_FIFO_OK;
 }
 
-void vmsg_wait_rung(VMsgLink *link)
+/* Returns false if nothing came within @timeout_ms */
+static bool vmsg_poll(VMsgLink *link, int timeout_ms)
 {
     struct pollfd fds[] = {
         { .fd = link->to_driver, .events = POLLIN },
         { .fd = link->server },
     };
-    uint64_t count;
     int ret;
 
     do {
-        ret = poll(fds, G_N_ELEMENTS(fds), VMSG_DEADLINE_MS);
+        ret = poll(fds, G_N_ELEMENTS(fds), timeout_ms);
     } while (ret < 0 && errno == EINTR);
-    if (ret == 0) {
+    if (ret > 0 && !(fds[0].revents & POLLIN)) {
+        g_error("the device process closed its connection");
+    }
+    return ret > 0;
+}
+
+/* The device side is in this process: run it instead of waiting for it */
+static bool vmsg_idle(VMsgLink *link)
+{
+    gint64 end = g_get_monotonic_time() +
+                 VMSG_DEADLINE_MS * G_TIME_SPAN_MILLISECOND;
+
+    while (!vmsg_poll(link, 0)) {
+        if (g_get_monotonic_time() > end) {
+            return false;
+        }
+        link->idle();
+    }
+    return true;
+}
+
+void vmsg_wait_rung(VMsgLink *link)
+{
+    uint64_t count;
+
+    if (!(link->idle ? vmsg_idle(link) : vmsg_poll(link, VMSG_DEADLINE_MS))) {
         g_error("the device side did not ring within %d s",
                 VMSG_DEADLINE_MS / 1000);
-    }
-    if (!(fds[0].revents & POLLIN)) {
-        g_error("the device process closed its connection");
     }
     g_assert_cmpint(read(link->to_driver, &count, sizeof(count)), ==,
                     sizeof(count));
@@ -309,6 +366,17 @@ void vmsg_wait_event(VMsgLink *link, uint8_t type, uint8_t id, uint16_t dev,
         vmsg_get(link, &event);
         vmsg_put_aside(link, &event);
     }
+}
+
+bool vmsg_next_event(VMsgLink *link, struct virtio_msg *msg)
+{
+    g_autofree struct virtio_msg *event = g_queue_pop_head(&link->events);
+
+    if (!event) {
+        return false;
+    }
+    *msg = *event;
+    return true;
 }
 
 void vmsg_drop_events(VMsgLink *link)

@@ -32,6 +32,8 @@
 #define VMSG_DRIVER_QUEUE       0x0000
 #define VMSG_DEVICE_QUEUE       0x1000
 #define VMSG_IDS                64
+/* From the start of the ids: the device side's own, plus 1 */
+#define VMSG_IDS_DEVICE         8
 
 /* ivshmem ids; the device side takes the driver for 1 unless told otherwise */
 #define VMSG_DEVICE_ID          0
@@ -47,6 +49,7 @@ typedef struct VMsgLink {
     int ram_fd;
     uint8_t *ram;           /* the driver side's memory */
     size_t ram_size;
+    uint64_t ram_base;      /* where the driver side sees it */
     size_t ram_used;        /* bytes that vmsg_link_alloc() gave away */
 
     int to_device;          /* eventfds: the doorbells of the two sides */
@@ -55,6 +58,13 @@ typedef struct VMsgLink {
     VirtIOMSGFifo fifo;
     uint16_t token;         /* of the last request */
     GQueue events;          /* struct virtio_msg; arrived, nobody asked yet */
+
+    /*
+     * Called where a wait for the doorbell would block, and then again and
+     * again until it has rung: has to make the device side run.  NULL if that
+     * runs by itself.
+     */
+    void (*idle)(void);
 } VMsgLink;
 
 /**
@@ -109,6 +119,22 @@ char *vmsg_link_args(VMsgLink *link, const char *id, const char *props);
  * From now on a device process that dies ends a wait for it.
  */
 void vmsg_link_started(VMsgLink *link);
+
+/**
+ * vmsg_link_in_use: whether a device process has attached to a link
+ * @link: the link
+ */
+bool vmsg_link_in_use(VMsgLink *link);
+
+/**
+ * vmsg_link_next: make a link for another device process of the same options
+ * @link: the link whose options vmsg_link_args() wrote; its device process has
+ *        been started
+ *
+ * The new link is as large, has been served, and its descriptors have the
+ * numbers that the options name.  It stands beside @link, which lives on.
+ */
+VMsgLink *vmsg_link_next(VMsgLink *link);
 
 /**
  * vmsg_link_reset_fifo: forget the driver's state and go on with the memory's
@@ -231,6 +257,16 @@ bool vmsg_take_event(VMsgLink *link, uint8_t type, uint8_t id, uint16_t dev,
  */
 void vmsg_wait_event(VMsgLink *link, uint8_t type, uint8_t id, uint16_t dev,
                      struct virtio_msg *msg);
+
+/**
+ * vmsg_next_event: take the oldest of all events that have been put aside
+ * @link: the link
+ * @msg: filled in
+ *
+ * Returns false if there is none.  Does not look at the queue; a PING before
+ * it does.
+ */
+bool vmsg_next_event(VMsgLink *link, struct virtio_msg *msg);
 
 /**
  * vmsg_drop_events: forget what has been put aside
