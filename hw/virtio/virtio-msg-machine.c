@@ -7,6 +7,8 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
+#include "exec/address-spaces.h"
+#include "exec/memory.h"
 #include "hw/boards.h"
 #include "hw/virtio/virtio.h"
 #include "hw/virtio/virtio-msg-bus.h"
@@ -14,7 +16,9 @@
 
 /*
  * There is no vCPU, no interrupt controller and no memory: the system that
- * these devices belong to is at the other end of a link.
+ * these devices belong to is at the other end of a link.  Only who wants to
+ * look at that system's memory from in here, as a qtest does, gives it to the
+ * machine by memory-backend=.
  */
 
 /* The driver's addresses are never our own */
@@ -32,6 +36,9 @@ static void virtio_msg_machine_init(MachineState *ms)
         error_report("machine 'virtio-msg' executes nothing; remove -kernel "
                      "and -bios");
         exit(EXIT_FAILURE);
+    }
+    if (ms->ram) {
+        memory_region_add_subregion(get_system_memory(), 0, ms->ram);
     }
 }
 
