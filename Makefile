@@ -23,7 +23,7 @@ SUITE := scripts/run-suite
 # Found by their names, so that a test that is added is run.
 QTESTS := $(patsubst tests/qtest/%.c,%,$(wildcard tests/qtest/virtio-msg*-test.c))
 UNITS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test-*.c))
-SUITES := $(UNITS) $(QTESTS) modules demo-two-user demo-two-bridge \
+SUITES := $(UNITS) $(QTESTS) qos modules demo-two-user demo-two-bridge \
           demo-two-user-vfio demo-local-user demo-local-user-bookworm
 
 .PHONY: all
@@ -85,7 +85,7 @@ demo-shell: images
 # Tests
 #
 
-.PHONY: unit-build unit qtest-build qtest conformance check bench
+.PHONY: unit-build unit qtest-build qtest qos conformance check bench
 unit-build: deps
 	@$(STEP) native "building the unit tests" scripts/build-native
 
@@ -104,6 +104,12 @@ qtest: host
 		$(SUITE) $$test build/host/tests/qtest/$$test --tap -k || rc=1; \
 	done; exit $$rc
 
+# QEMU's own tests of its virtio devices, over virtio-msg.
+qos: host
+	@$(STEP) qos-test "building QEMU's own tests" \
+		scripts/build-qemu host tests/qtest/qos-test
+	@$(SUITE) qos scripts/run-qos
+
 # The table of requirements, from results that are made for it.
 conformance:
 	@for suite in $$(scripts/conformance --suites); do \
@@ -118,6 +124,7 @@ check: images
 	@rm -rf build/results
 	-@$(MAKE) unit
 	-@$(MAKE) qtest
+	-@$(MAKE) qos
 	-@$(SUITE) modules scripts/check-modules
 	-@demo/run --mode two --net user
 	-@demo/run --mode two --net bridge
@@ -171,6 +178,8 @@ help:
 	@echo "  check        all tests: unit tests, qtests, the modules, the demo"
 	@echo "  unit         only the unit tests, which need no QEMU"
 	@echo "  qtest        only the qtests"
+	@echo "  qos          only QEMU's own tests of its virtio devices, run over"
+	@echo "               virtio-msg"
 	@echo "  conformance  show for each requirement the tests of it, and run them"
 	@echo "  bench        measure start-up, memory and round trips"
 	@echo "  clean        remove all that was built, keep what was downloaded"
