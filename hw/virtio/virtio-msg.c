@@ -290,11 +290,6 @@ static bool virtio_msg_slot_queue_active(VirtIOMSGSlot *slot, uint32_t n)
            virtio_queue_get_desc_addr(slot->vdev, n);
 }
 
-static bool virtio_msg_slot_needs_reset(VirtIOMSGSlot *slot)
-{
-    return slot->vdev->status & VIRTIO_CONFIG_S_NEEDS_RESET;
-}
-
 static void virtio_msg_slot_notify(DeviceState *d, uint16_t vector)
 {
     VirtIOMSGSlot *slot = VIRTIO_MSG_SLOT(d);
@@ -729,7 +724,7 @@ static void virtio_msg_receive_transport(VirtIOMSG *s,
     const VirtIOMSGHandler *handler = NULL;
     VirtIOMSGSlot *slot;
     struct virtio_msg resp;
-    bool needed_reset;
+    bool was_broken;
 
     if (msg->msg_id < ARRAY_SIZE(virtio_msg_handlers)) {
         handler = &virtio_msg_handlers[msg->msg_id];
@@ -756,13 +751,17 @@ static void virtio_msg_receive_transport(VirtIOMSG *s,
         return;
     }
 
-    needed_reset = virtio_msg_slot_needs_reset(slot);
+    was_broken = slot->vdev->broken;
     if (!handler->handle(slot, msg, payload, &resp)) {
         virtio_msg_drop(s, msg, &s->drop_malformed, "contents do not fit");
         return;
     }
-    if (!needed_reset && virtio_msg_slot_needs_reset(slot)) {
-        /* Before DRIVER_OK the device itself does not tell (T-16) */
+    if (!was_broken && slot->vdev->broken) {
+        /*
+         * Before FEATURES_OK the device does not know that its driver is a
+         * modern one, and before DRIVER_OK it does not tell (T-16).
+         */
+        slot->vdev->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
         virtio_msg_slot_notify(DEVICE(slot), CONFIG_VECTOR);
     }
     if (!(msg->msg_id & VIRTIO_MSG_ID_EVENT)) {
