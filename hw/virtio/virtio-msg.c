@@ -91,7 +91,9 @@ static void virtio_msg_response_init(struct virtio_msg *resp,
                     VIRTIO_MSG_TYPE_RESPONSE |
                     (req->type & VIRTIO_MSG_TYPE_BUS),
                     req->msg_id, 0, payload);
-    resp->dev_num = req->dev_num;
+    if (!(req->type & VIRTIO_MSG_TYPE_BUS)) {
+        resp->dev_num = req->dev_num;
+    }
     resp->token = req->token;
 }
 
