@@ -143,14 +143,20 @@ static uint16_t virtio_msg_bus_ivshmem_peer(VirtIOMSGBusIvshmem *s)
  * The link
  */
 
-static bool virtio_msg_bus_ivshmem_send(VirtIOMSGBusDevice *link,
-                                        const struct virtio_msg *msg)
+static VirtIOMSGBusSend
+virtio_msg_bus_ivshmem_send(VirtIOMSGBusDevice *link,
+                            const struct virtio_msg *msg)
 {
     VirtIOMSGBusIvshmem *s = VIRTIO_MSG_BUS_IVSHMEM(link);
 
-    /* A broken index is the peer's to mend; until then nothing fits */
-    return virtio_msg_fifo_put(&s->fifo, msg, le16_to_cpu(msg->msg_size)) ==
-           VIRTIO_MSG_FIFO_OK;
+    switch (virtio_msg_fifo_put(&s->fifo, msg, le16_to_cpu(msg->msg_size))) {
+    case VIRTIO_MSG_FIFO_OK:
+        return VIRTIO_MSG_BUS_SEND_OK;
+    case VIRTIO_MSG_FIFO_FULL:
+        return VIRTIO_MSG_BUS_SEND_FULL;
+    default:
+        return VIRTIO_MSG_BUS_SEND_BAD;
+    }
 }
 
 static VirtIOMSGBusRecv virtio_msg_bus_ivshmem_recv(VirtIOMSGBusDevice *link,
@@ -378,6 +384,71 @@ static void virtio_msg_bus_ivshmem_close_memory(VirtIOMSGBusIvshmem *s)
 }
 
 /*
+ * Looking at it
+ */
+
+static VirtioMsgQueueFill *virtio_msg_bus_ivshmem_fill(unsigned used)
+{
+    VirtioMsgQueueFill *fill = g_new0(VirtioMsgQueueFill, 1);
+
+    fill->used = used;
+    fill->size = VIRTIO_MSG_SPSC_NUM_SLOTS - 1;
+    return fill;
+}
+
+static void virtio_msg_bus_ivshmem_add_window(VirtioMsgLinkInfo *info,
+                                              MemoryRegion *mr,
+                                              const char *backing)
+{
+    VirtioMsgWindow *window;
+
+    if (memory_region_is_mapped(mr)) {
+        window = g_new0(VirtioMsgWindow, 1);
+        window->address = mr->addr;
+        window->size = memory_region_size(mr);
+        window->backing = g_strdup(backing);
+        QAPI_LIST_PREPEND(info->windows, window);
+    }
+}
+
+static char *virtio_msg_bus_ivshmem_backing(VirtIOMSGBusIvshmem *s)
+{
+    if (s->memdev) {
+        return g_strdup_printf("memdev %s",
+                               object_get_canonical_path_component(
+                                   OBJECT(s->memdev)));
+    } else {
+        g_autofree char *host = host_address(&s->sysmem_dev);
+
+        return g_strdup_printf("sysmem-dev %s (%s)", host,
+                               s->window.map == VIRTIO_MSG_WINDOW_WC
+                               ? "wc" : "vfio");
+    }
+}
+
+static void virtio_msg_bus_ivshmem_fill_info(VirtIOMSGBusDevice *link,
+                                             VirtioMsgLinkInfo *info)
+{
+    VirtIOMSGBusIvshmem *s = VIRTIO_MSG_BUS_IVSHMEM(link);
+    g_autofree char *backing = NULL;
+
+    info->layout = g_strdup("spsc");
+    info->has_own_id = true;
+    info->own_id = s->ivshmem->id;
+    info->has_peer_id = true;
+    info->peer_id = virtio_msg_bus_ivshmem_peer(s);
+    info->to_peer =
+        virtio_msg_bus_ivshmem_fill(virtio_msg_fifo_tx_used(&s->fifo));
+    info->from_peer =
+        virtio_msg_bus_ivshmem_fill(virtio_msg_fifo_rx_used(&s->fifo));
+    if (s->mem) {
+        backing = virtio_msg_bus_ivshmem_backing(s);
+        virtio_msg_bus_ivshmem_add_window(info, &s->high, backing);
+        virtio_msg_bus_ivshmem_add_window(info, &s->low, backing);
+    }
+}
+
+/*
  * The device
  */
 
@@ -500,6 +571,7 @@ static void virtio_msg_bus_ivshmem_class_init(ObjectClass *oc, void *data)
     k->recv = virtio_msg_bus_ivshmem_recv;
     k->kick = virtio_msg_bus_ivshmem_kick;
     k->get_dma_as = virtio_msg_bus_ivshmem_get_dma_as;
+    k->fill_info = virtio_msg_bus_ivshmem_fill_info;
     k->max_msg_size = VIRTIO_MSG_FIFO_SLOT_SIZE;
 
     object_class_property_set_description(oc, "dev",

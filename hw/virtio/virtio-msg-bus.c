@@ -6,6 +6,7 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qapi/qapi-events-virtio-msg.h"
 #include "block/aio.h"
 #include "qemu/main-loop.h"
 #include "qemu/timer.h"
@@ -27,6 +28,30 @@
 #define STALL_MAX_MS    128
 #define SILENT_MAX_MS   1024
 
+/* After anything that it depends on; costs nothing if nothing changed */
+static void virtio_msg_bus_update_state(VirtIOMSGBusDevice *link)
+{
+    VirtioMsgLinkState state = VIRTIO_MSG_LINK_STATE_UP;
+    g_autofree char *path = NULL;
+
+    if (!link->up) {
+        state = VIRTIO_MSG_LINK_STATE_DOWN;
+    } else if (link->tx_bad || link->rx_bad) {
+        state = VIRTIO_MSG_LINK_STATE_FAILED;
+    }
+    if (likely(state == link->state)) {
+        return;
+    }
+
+    trace_virtio_msg_bus_state(virtio_msg_bus_name(link),
+                               VirtioMsgLinkState_str(link->state),
+                               VirtioMsgLinkState_str(state));
+    link->state = state;
+    path = object_get_canonical_path(OBJECT(link));
+    qapi_event_send_virtio_msg_link_state_changed(virtio_msg_bus_name(link),
+                                                  path, state);
+}
+
 void virtio_msg_bus_connect(VirtIOMSGBusDevice *link,
                             const VirtIOMSGBusPort *port, void *opaque)
 {
@@ -39,6 +64,23 @@ void virtio_msg_bus_connect(VirtIOMSGBusDevice *link,
     }
 }
 
+static void virtio_msg_bus_bad_index(VirtIOMSGBusDevice *link)
+{
+    trace_virtio_msg_bus_bad_index(virtio_msg_bus_name(link));
+    link->stat_bad++;
+}
+
+/* Tried again and found as full as before, it is still the same stall */
+static void virtio_msg_bus_stall(VirtIOMSGBusDevice *link)
+{
+    link->stalled = true;
+    if (!link->full) {
+        link->full = true;
+        link->stat_stalls++;
+        trace_virtio_msg_bus_stall(virtio_msg_bus_name(link));
+    }
+}
+
 bool virtio_msg_bus_send(VirtIOMSGBusDevice *link,
                          const struct virtio_msg *msg)
 {
@@ -47,10 +89,20 @@ bool virtio_msg_bus_send(VirtIOMSGBusDevice *link,
     if (!link->up || link->stalled) {
         return false;
     }
-    if (!k->send(link, msg)) {
-        trace_virtio_msg_bus_stall(virtio_msg_bus_name(link));
-        link->stalled = true;
-        link->stat_stalls++;
+    switch (k->send(link, msg)) {
+    case VIRTIO_MSG_BUS_SEND_OK:
+        link->tx_bad = false;
+        break;
+    case VIRTIO_MSG_BUS_SEND_FULL:
+        link->tx_bad = false;
+        virtio_msg_bus_stall(link);
+        return false;
+    case VIRTIO_MSG_BUS_SEND_BAD:
+        if (!link->tx_bad) {
+            link->tx_bad = true;
+            virtio_msg_bus_bad_index(link);
+        }
+        virtio_msg_bus_stall(link);
         return false;
     }
 
@@ -75,6 +127,7 @@ static void virtio_msg_bus_kick(VirtIOMSGBusDevice *link)
 
     if (link->kick) {
         link->kick = false;
+        link->stat_rings++;
         k->kick(link);
     }
 }
@@ -82,6 +135,11 @@ static void virtio_msg_bus_kick(VirtIOMSGBusDevice *link)
 static void virtio_msg_bus_arm_stall(VirtIOMSGBusDevice *link)
 {
     if (!link->stalled) {
+        if (link->full) {
+            link->full = false;
+            link->tx_bad = false;
+            trace_virtio_msg_bus_stall_end(virtio_msg_bus_name(link));
+        }
         link->stall_ms = STALL_MIN_MS;
         timer_del(link->stall_timer);
     } else if (!timer_pending(link->stall_timer)) {
@@ -117,6 +175,7 @@ static void virtio_msg_bus_turn(void *opaque)
     for (i = 0; i < PROCESS_BUDGET && link->up && !link->stalled; i++) {
         memset(&msg, 0, sizeof(msg));
         ret = k->recv(link, &msg, &arrived);
+        link->rx_bad = ret == VIRTIO_MSG_BUS_RECV_BAD;
         if (ret != VIRTIO_MSG_BUS_RECV_OK) {
             break;
         }
@@ -129,8 +188,7 @@ static void virtio_msg_bus_turn(void *opaque)
         return;
     }
     if (ret == VIRTIO_MSG_BUS_RECV_BAD) {
-        trace_virtio_msg_bus_bad_index(virtio_msg_bus_name(link));
-        link->stat_bad++;
+        virtio_msg_bus_bad_index(link);
     }
     if (i == PROCESS_BUDGET) {
         qemu_bh_schedule(link->bh);
@@ -140,11 +198,13 @@ static void virtio_msg_bus_turn(void *opaque)
     }
     virtio_msg_bus_kick(link);
     virtio_msg_bus_arm_stall(link);
+    virtio_msg_bus_update_state(link);
 }
 
 void virtio_msg_bus_process(VirtIOMSGBusDevice *link)
 {
     link->heard = true;
+    link->stat_rung++;
     virtio_msg_bus_turn(link);
 }
 
@@ -154,9 +214,11 @@ void virtio_msg_bus_set_up(VirtIOMSGBusDevice *link, bool up)
         return;
     }
 
-    trace_virtio_msg_bus_link(virtio_msg_bus_name(link), up);
     link->up = up;
+    link->tx_bad = false;
+    link->rx_bad = false;
     link->stalled = false;
+    link->full = false;
     link->heard = false;
     link->kick = false;
     link->stall_ms = STALL_MIN_MS;
@@ -164,6 +226,7 @@ void virtio_msg_bus_set_up(VirtIOMSGBusDevice *link, bool up)
         qemu_bh_cancel(link->bh);
         timer_del(link->stall_timer);
     }
+    virtio_msg_bus_update_state(link);
     if (link->port) {
         link->port->link_changed(link->port_opaque, up);
     }
@@ -267,11 +330,20 @@ static void virtio_msg_bus_device_instance_init(Object *obj)
                                    OBJ_PROP_FLAG_READ);
     object_property_add_uint64_ptr(obj, "bad-indices", &link->stat_bad,
                                    OBJ_PROP_FLAG_READ);
+    object_property_add_uint64_ptr(obj, "doorbells-received", &link->stat_rung,
+                                   OBJ_PROP_FLAG_READ);
+    object_property_add_uint64_ptr(obj, "doorbells-sent", &link->stat_rings,
+                                   OBJ_PROP_FLAG_READ);
 }
 
 static bool virtio_msg_bus_device_get_up(Object *obj, Error **errp)
 {
     return VIRTIO_MSG_BUS_DEVICE(obj)->up;
+}
+
+static int virtio_msg_bus_device_get_state(Object *obj, Error **errp)
+{
+    return VIRTIO_MSG_BUS_DEVICE(obj)->state;
 }
 
 static void virtio_msg_bus_device_class_init(ObjectClass *oc, void *data)
@@ -288,6 +360,11 @@ static void virtio_msg_bus_device_class_init(ObjectClass *oc, void *data)
                                    virtio_msg_bus_device_get_up, NULL);
     object_class_property_set_description(oc, "link-up",
         "messages can be exchanged with the peer");
+    object_class_property_add_enum(oc, "link-state", "VirtioMsgLinkState",
+                                   &VirtioMsgLinkState_lookup,
+                                   virtio_msg_bus_device_get_state, NULL);
+    object_class_property_set_description(oc, "link-state",
+        "state of the link: down, up, silent or failed");
     object_class_property_set_description(oc, "slots",
         "devices that bus= can name up front; more are made on demand");
 }

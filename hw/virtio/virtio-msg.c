@@ -12,6 +12,7 @@
 #include "hw/hotplug.h"
 #include "hw/qdev-properties.h"
 #include "hw/virtio/virtio-msg.h"
+#include "hw/virtio/virtio-msg-text.h"
 #include "standard-headers/linux/virtio_config.h"
 #include "trace.h"
 
@@ -54,6 +55,11 @@ static const char *virtio_msg_name(VirtIOMSG *s)
     return virtio_msg_bus_name(s->link);
 }
 
+static bool virtio_msg_is_bus(const struct virtio_msg *msg)
+{
+    return msg->type & VIRTIO_MSG_TYPE_BUS;
+}
+
 /*
  * Sending
  */
@@ -73,9 +79,15 @@ static bool virtio_msg_send(VirtIOMSG *s, const struct virtio_msg *msg)
     if (!virtio_msg_bus_send(s->link, msg)) {
         return false;
     }
-    trace_virtio_msg_send(virtio_msg_name(s), msg->type, msg->msg_id,
-                          le16_to_cpu(msg->dev_num), le16_to_cpu(msg->token),
-                          le16_to_cpu(msg->msg_size));
+    s->sent[virtio_msg_is_bus(msg)][msg->msg_id]++;
+    if (trace_event_get_state_backends(TRACE_VIRTIO_MSG_SEND)) {
+        g_autofree char *text = virtio_msg_to_text(msg);
+
+        trace_virtio_msg_send(virtio_msg_name(s), msg->type, msg->msg_id,
+                              le16_to_cpu(msg->dev_num),
+                              le16_to_cpu(msg->token),
+                              le16_to_cpu(msg->msg_size), text);
+    }
     return true;
 }
 
@@ -859,16 +871,21 @@ static void virtio_msg_receive(void *opaque, const struct virtio_msg *msg,
     VirtIOMSG *s = opaque;
     size_t size = le16_to_cpu(msg->msg_size);
 
-    trace_virtio_msg_receive(virtio_msg_name(s), msg->type, msg->msg_id,
-                             le16_to_cpu(msg->dev_num),
-                             le16_to_cpu(msg->token), size);
+    s->received[virtio_msg_is_bus(msg)][msg->msg_id]++;
+    if (trace_event_get_state_backends(TRACE_VIRTIO_MSG_RECEIVE)) {
+        g_autofree char *text = virtio_msg_to_text(msg);
+
+        trace_virtio_msg_receive(virtio_msg_name(s), msg->type, msg->msg_id,
+                                 le16_to_cpu(msg->dev_num),
+                                 le16_to_cpu(msg->token), size, text);
+    }
 
     if (size < VIRTIO_MSG_HDR_SIZE || size > arrived ||
         size > virtio_msg_bus_max_msg_size(s->link)) {
         virtio_msg_drop(s, msg, &s->drop_malformed, "bad msg_size");
     } else if (msg->type & VIRTIO_MSG_TYPE_RESPONSE) {
         virtio_msg_drop(s, msg, &s->drop_unknown, "response to nothing");
-    } else if (msg->type & VIRTIO_MSG_TYPE_BUS) {
+    } else if (virtio_msg_is_bus(msg)) {
         virtio_msg_receive_bus(s, msg, size - VIRTIO_MSG_HDR_SIZE);
     } else {
         virtio_msg_receive_transport(s, msg, size - VIRTIO_MSG_HDR_SIZE);

@@ -9,6 +9,7 @@
 
 #include "hw/sysbus.h"
 #include "exec/memory.h"
+#include "qapi/qapi-types-virtio-msg.h"
 #include "qom/object.h"
 #include "standard-headers/linux/virtio_msg.h"
 
@@ -67,6 +68,13 @@ typedef enum VirtIOMSGBusRecv {
     VIRTIO_MSG_BUS_RECV_BAD,
 } VirtIOMSGBusRecv;
 
+typedef enum VirtIOMSGBusSend {
+    VIRTIO_MSG_BUS_SEND_OK,
+    VIRTIO_MSG_BUS_SEND_FULL,
+    /* the peer broke the queue; nothing fits until it mends that */
+    VIRTIO_MSG_BUS_SEND_BAD,
+} VirtIOMSGBusSend;
+
 struct VirtIOMSGBusDevice {
     SysBusDevice parent_obj;
 
@@ -79,17 +87,24 @@ struct VirtIOMSGBusDevice {
     QEMUTimer *stall_timer;
     int64_t stall_ms;       /* current retry interval */
     bool up;
-    bool stalled;           /* the last send found the queue full */
+    bool stalled;           /* the last send found no room */
+    bool full;              /* so it was when this turn of the loop began */
     bool heard;             /* the peer rang since the link is up */
     bool kick;              /* sent something since the last doorbell */
     bool in_turn;           /* messages are being handled */
+
+    VirtioMsgLinkState state;   /* as it was last announced */
+    bool tx_bad;            /* the last send found a broken queue */
+    bool rx_bad;            /* so did the last look for messages */
 
     uint32_t slots;         /* property, handed to the transport */
 
     uint64_t stat_rx;       /* messages taken */
     uint64_t stat_tx;       /* messages sent */
-    uint64_t stat_stalls;   /* times the queue towards the peer was full */
-    uint64_t stat_bad;      /* times the peer's queue was broken */
+    uint64_t stat_stalls;   /* times the queue towards the peer became full */
+    uint64_t stat_bad;      /* times an index of the peer was out of range */
+    uint64_t stat_rung;     /* doorbells that the peer rang */
+    uint64_t stat_rings;    /* doorbells that were rung at the peer */
 };
 
 struct VirtIOMSGBusDeviceClass {
@@ -101,9 +116,10 @@ struct VirtIOMSGBusDeviceClass {
 
     /**
      * @send: put one message (msg_size bytes of it) into the queue towards
-     * the peer.  Returns false, with nothing changed, if it is full.
+     * the peer.  Unless it returns OK, nothing has changed.
      */
-    bool (*send)(VirtIOMSGBusDevice *link, const struct virtio_msg *msg);
+    VirtIOMSGBusSend (*send)(VirtIOMSGBusDevice *link,
+                             const struct virtio_msg *msg);
 
     /**
      * @recv: take one message from the peer's queue, into @msg, which has
@@ -117,6 +133,12 @@ struct VirtIOMSGBusDeviceClass {
 
     /** @get_dma_as: the peer's memory, at the peer's own addresses */
     AddressSpace *(*get_dma_as)(VirtIOMSGBusDevice *link);
+
+    /**
+     * @fill_info: fill in what only the subclass knows of a realized link:
+     * layout, ids, queues, windows.  The rest is filled in already.
+     */
+    void (*fill_info)(VirtIOMSGBusDevice *link, VirtioMsgLinkInfo *info);
 
     /** @max_msg_size: bytes with the header, 44 to 264 */
     uint16_t max_msg_size;

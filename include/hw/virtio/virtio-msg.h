@@ -22,6 +22,9 @@
 /* Device numbers are 16 bits wide */
 #define VIRTIO_MSG_MAX_DEVICES  65536
 
+/* Message ids are 8 bits wide */
+#define VIRTIO_MSG_NUM_IDS      256
+
 #define TYPE_VIRTIO_MSG "virtio-msg"
 OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMSG, VIRTIO_MSG)
 
@@ -70,6 +73,10 @@ struct VirtIOMSG {
     bool response_waits;
     struct virtio_msg response; /* valid if response_waits */
     QTAILQ_HEAD(, VirtIOMSGSlot) dirty;
+
+    /* Messages by kind, [1] for those of the bus, and id */
+    uint64_t received[2][VIRTIO_MSG_NUM_IDS];
+    uint64_t sent[2][VIRTIO_MSG_NUM_IDS];
 
     /* Messages that came and had no effect, by reason */
     uint64_t drop_malformed;
