@@ -16,6 +16,8 @@ NET ?= user
 MODE ?= two
 KERNEL ?= trixie
 DEMO_ARGS ?=
+FUZZ_TIME ?= 60
+FUZZ_TARGET ?=
 
 STEP := scripts/step
 SUITE := scripts/run-suite
@@ -23,7 +25,8 @@ SUITE := scripts/run-suite
 # Found by their names, so that a test that is added is run.
 QTESTS := $(patsubst tests/qtest/%.c,%,$(wildcard tests/qtest/virtio-msg*-test.c))
 UNITS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test-*.c))
-SUITES := $(UNITS) $(QTESTS) qos modules demo-two-user demo-two-bridge \
+SUITES := $(UNITS) $(QTESTS) qos $(QTESTS:%=%-asan) fuzz modules \
+          demo-two-user demo-two-bridge \
           demo-two-user-vfio demo-local-user demo-local-user-bookworm
 
 .PHONY: all
@@ -85,7 +88,7 @@ demo-shell: images
 # Tests
 #
 
-.PHONY: unit-build unit qtest-build qtest qos conformance check bench
+.PHONY: unit-build unit qtest qos bench conformance check check-long
 unit-build: deps
 	@$(STEP) native "building the unit tests" scripts/build-native
 
@@ -110,6 +113,44 @@ qos: host
 		scripts/build-qemu host tests/qtest/qos-test
 	@$(SUITE) qos scripts/run-qos
 
+#
+# With sanitizers, by clang
+#
+
+# A leak is told from others by the functions that it came through, GLib's
+# among them, which keep no frame pointers.
+SANITIZED := ASAN_OPTIONS=fast_unwind_on_malloc=0 \
+	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+	LSAN_OPTIONS=suppressions=$(CURDIR)/tests/fuzz/lsan.supp:print_suppressions=0
+
+.PHONY: asan fuzz-build qtest-asan fuzz
+asan: stage
+	@$(STEP) asan "building QEMU with sanitizers for this host" \
+		scripts/build-qemu fuzz
+
+qtest-asan: asan
+	@$(STEP) qtest-asan "building the qtests with sanitizers" \
+		scripts/build-qemu fuzz $(QTESTS:%=tests/qtest/%)
+	@rc=0; for test in $(QTESTS); do \
+		$(SANITIZED) QTEST_QEMU_BINARY=build/fuzz/qemu-system-x86_64 \
+		QTEST_QEMU_IMG=build/host/qemu-img \
+		G_TEST_DBUS_DAEMON=/bin/false \
+		$(SUITE) $$test-asan build/fuzz/tests/qtest/$$test --tap -k || \
+		rc=1; \
+	done; exit $$rc
+
+fuzz-build: asan
+	@$(STEP) native-fuzz "building the fuzzers of what is plain C" \
+		scripts/build-native --fuzz
+	@tests/fuzz/make-seeds --check
+
+fuzz: fuzz-build
+	@scripts/fuzz --time $(FUZZ_TIME) $(FUZZ_TARGET)
+
+#
+# Everything
+#
+
 # The table of requirements, from results that are made for it.
 conformance:
 	@for suite in $$(scripts/conformance --suites); do \
@@ -125,6 +166,8 @@ check: images
 	-@$(MAKE) unit
 	-@$(MAKE) qtest
 	-@$(MAKE) qos
+	-@$(MAKE) qtest-asan
+	-@$(MAKE) fuzz-build && $(SUITE) fuzz scripts/fuzz --tap --time 10
 	-@$(SUITE) modules scripts/check-modules
 	-@demo/run --mode two --net user
 	-@demo/run --mode two --net bridge
@@ -136,6 +179,12 @@ check: images
 	@echo
 	@rc=0; scripts/conformance --quiet || rc=1; \
 	scripts/tally $(SUITES) || rc=1; exit $$rc
+
+# What takes longer than anybody wants to wait for each time
+check-long:
+	@rc=0; \
+	$(MAKE) fuzz FUZZ_TIME=1800 || rc=1; \
+	exit $$rc
 
 .PHONY: tally
 tally:
@@ -181,6 +230,11 @@ help:
 	@echo "  qos          only QEMU's own tests of its virtio devices, run over"
 	@echo "               virtio-msg"
 	@echo "  conformance  show for each requirement the tests of it, and run them"
+	@echo "  qtest-asan   the qtests with AddressSanitizer and"
+	@echo "               UndefinedBehaviorSanitizer"
+	@echo "  fuzz         run the fuzzers, each for FUZZ_TIME=60 seconds;"
+	@echo "               FUZZ_TARGET=... chooses one, see scripts/fuzz --list"
+	@echo "  check-long   what takes hours: each fuzzer for 30 minutes"
 	@echo "  bench        measure start-up, memory and round trips"
 	@echo "  clean        remove all that was built, keep what was downloaded"
 	@echo "  distclean    remove build/ altogether"

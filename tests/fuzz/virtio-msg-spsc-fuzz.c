@@ -1,0 +1,260 @@
+/*
+ * Fuzzer of the two ends of a virtio-msg message queue against each other
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "fuzz-pages.h"
+#include "virtio_msg_spsc.h"
+
+/*
+ * A page has a writer and a reader.  QEMU and Linux implement both, and it
+ * must not matter which of them is at which end: the same messages go through
+ * a page for each of the four combinations, all are disturbed in the same way,
+ * and after each step all pages must hold the same bytes and all ends must have
+ * come to the same result.
+ *
+ * An input is a sequence of steps of one byte and what the step takes:
+ *
+ *   bits 2..0  the step
+ *   bits 7..3  see each step
+ */
+enum {
+    STEP_PUT,           /* bits 7..3: how many more; u8 contents */
+    STEP_GET,           /* bits 7..3: how many more */
+    STEP_INDEX,         /* bit 4: tail, bit 5: u32 instead of u8; the value */
+    STEP_BYTES,         /* u16 offset, u8 length, the bytes */
+    STEP_ATTACH_WRITER, /* bit 4: zero the page first */
+    STEP_ATTACH_READER,
+    STEP_RESUME,        /* after the indices were changed, if they were */
+    NUM_STEPS,
+};
+
+typedef struct End {
+    bool linux_side;
+    VirtIOMSGFifo fifo;
+    struct virtio_msg_spsc spsc;
+} End;
+
+typedef struct Pair {
+    uint8_t *page;
+    uint8_t *unused;    /* QEMU always has both directions */
+    End writer;
+    End reader;
+} Pair;
+
+static int from_qemu(VirtIOMSGFifoResult ret)
+{
+    switch (ret) {
+    case VIRTIO_MSG_FIFO_OK:
+        return 1;
+    case VIRTIO_MSG_FIFO_BAD_INDEX:
+        return -EPROTO;
+    default:
+        return 0;
+    }
+}
+
+static void attach_writer(Pair *p, bool zero)
+{
+    End *end = &p->writer;
+
+    if (zero) {
+        memset(p->page, 0, FUZZ_PAGE);
+    }
+    if (end->linux_side) {
+        virtio_msg_spsc_attach_writer(&end->spsc, p->page);
+    } else {
+        virtio_msg_fifo_init_spsc(&end->fifo, p->page, p->unused, false);
+    }
+}
+
+/*
+ * Linux' reader drops what is there.  Where the writer's index makes no sense
+ * the two differ in where they begin, which is nobody's matter but their own.
+ */
+static void attach_reader(Pair *p)
+{
+    End *end = &p->reader;
+    uint32_t head;
+
+    memcpy(&head, p->page + VIRTIO_MSG_SPSC_HEAD, sizeof(head));
+    if (end->linux_side) {
+        virtio_msg_spsc_attach_reader(&end->spsc, p->page);
+    } else {
+        if (GUINT32_FROM_LE(head) >= VIRTIO_MSG_SPSC_NUM_SLOTS) {
+            memset(p->page + VIRTIO_MSG_SPSC_TAIL, 0, sizeof(head));
+        }
+        virtio_msg_fifo_init_spsc(&end->fifo, p->unused, p->page, false);
+        virtio_msg_fifo_discard(&end->fifo);
+    }
+}
+
+static int put(Pair *p, const uint64_t *msg)
+{
+    End *end = &p->writer;
+    int room, ret;
+
+    if (!end->linux_side) {
+        return from_qemu(virtio_msg_fifo_put(&end->fifo, msg, FUZZ_SLOT));
+    }
+
+    room = virtio_msg_spsc_room(&end->spsc);
+    ret = virtio_msg_spsc_put(&end->spsc, msg);
+    if (ret == 0) {
+        g_assert_cmpint(room, ==, 1);
+        return 1;
+    }
+    g_assert_cmpint(ret, ==, room ? room : -EAGAIN);
+    return room;
+}
+
+static int get(Pair *p, uint64_t *msg)
+{
+    End *end = &p->reader;
+    bool was_full = false;
+    int ret;
+
+    if (!end->linux_side) {
+        return from_qemu(virtio_msg_fifo_get(&end->fifo, msg));
+    }
+
+    ret = virtio_msg_spsc_get(&end->spsc, msg, &was_full);
+    if (ret < 0) {
+        g_assert_false(was_full);
+    }
+    return ret;
+}
+
+/*
+ * Linux' ends notice that a page was started anew and go on at the indices that
+ * stand there, if they make sense.  QEMU's have nobody to do that for them but
+ * a new attachment.
+ */
+static void resume(Pair *p)
+{
+    End *end = &p->writer;
+
+    if (!end->linux_side) {
+        uint32_t head;
+
+        memcpy(&head, p->page + VIRTIO_MSG_SPSC_HEAD, sizeof(head));
+        if (GUINT32_FROM_LE(head) < VIRTIO_MSG_SPSC_NUM_SLOTS) {
+            virtio_msg_fifo_init_spsc(&end->fifo, p->page, p->unused, false);
+        }
+    } else if (virtio_msg_spsc_lost(&end->spsc)) {
+        virtio_msg_spsc_resume(&end->spsc);
+    }
+
+    end = &p->reader;
+    if (!end->linux_side) {
+        uint32_t tail;
+
+        memcpy(&tail, p->page + VIRTIO_MSG_SPSC_TAIL, sizeof(tail));
+        if (GUINT32_FROM_LE(tail) < VIRTIO_MSG_SPSC_NUM_SLOTS) {
+            virtio_msg_fifo_init_spsc(&end->fifo, p->unused, p->page, false);
+        }
+    } else if (virtio_msg_spsc_lost(&end->spsc)) {
+        virtio_msg_spsc_resume(&end->spsc);
+    }
+}
+
+static void put_all(Pair *pairs, uint8_t fill)
+{
+    uint64_t msg[FUZZ_SLOT / sizeof(uint64_t)];
+    int ret = 0, i;
+
+    memset(msg, fill, sizeof(msg));
+    for (i = 0; i < 4; i++) {
+        int one = put(&pairs[i], msg);
+
+        if (i) {
+            g_assert_cmpint(one, ==, ret);
+        }
+        ret = one;
+    }
+}
+
+static void get_all(Pair *pairs)
+{
+    uint64_t msg[4][FUZZ_SLOT / sizeof(uint64_t)];
+    int ret = 0, i;
+
+    memset(msg, 0x5a, sizeof(msg));
+    for (i = 0; i < 4; i++) {
+        int one = get(&pairs[i], msg[i]);
+
+        if (i) {
+            g_assert_cmpint(one, ==, ret);
+            g_assert(!memcmp(msg[i], msg[0], FUZZ_SLOT));
+        }
+        ret = one;
+    }
+}
+
+static void step(Pair *pairs, FuzzInput *in)
+{
+    uint8_t op = fuzz_u8(in);
+    unsigned more = op >> 3, what = (op & 7) % NUM_STEPS, i;
+    FuzzPoke poke = { 0 };
+    uint8_t fill;
+
+    switch (what) {
+    case STEP_PUT:
+        fill = fuzz_u8(in);
+        for (i = 0; i <= more; i++) {
+            put_all(pairs, fill + i);
+        }
+        break;
+    case STEP_GET:
+        for (i = 0; i <= more; i++) {
+            get_all(pairs);
+        }
+        break;
+    case STEP_INDEX:
+        poke = fuzz_poke_index(in, op & 0x10, op & 0x20);
+        break;
+    case STEP_BYTES:
+        poke = fuzz_poke_bytes(in);
+        break;
+    }
+    for (i = 0; i < 4; i++) {
+        fuzz_poke(pairs[i].page, &poke);
+        if (what == STEP_ATTACH_WRITER) {
+            attach_writer(&pairs[i], op & 0x10);
+        } else if (what == STEP_ATTACH_READER) {
+            attach_reader(&pairs[i]);
+        } else if (what == STEP_RESUME) {
+            resume(&pairs[i]);
+        }
+        g_assert(!memcmp(pairs[i].page, pairs[0].page, FUZZ_PAGE));
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static Pair pairs[4];
+    FuzzInput in = { data, size };
+    uint8_t *pages[8];
+    unsigned i;
+
+    if (!pairs[0].page) {
+        fuzz_pages(pages, G_N_ELEMENTS(pages));
+        for (i = 0; i < 4; i++) {
+            pairs[i].page = pages[2 * i];
+            pairs[i].unused = pages[2 * i + 1];
+            pairs[i].writer.linux_side = i & 1;
+            pairs[i].reader.linux_side = i & 2;
+        }
+    }
+
+    for (i = 0; i < 4; i++) {
+        attach_writer(&pairs[i], true);
+        attach_reader(&pairs[i]);
+    }
+    while (in.left) {
+        step(pairs, &in);
+    }
+    return 0;
+}
