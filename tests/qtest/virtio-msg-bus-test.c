@@ -1213,6 +1213,30 @@ static void test_memory_stays(void)
     vmsg_test_stop(&t);
 }
 
+/* What a test sees through QEMU is what the driver and the devices have */
+static void test_memory_of_the_machine(void)
+{
+    const uint64_t at = 0x12340;
+    uint8_t data[64];
+    VMsgTest t;
+    size_t i;
+
+    for (i = 0; i < sizeof(data); i++) {
+        data[i] = i + 1;
+    }
+    vmsg_test_start(&t, "", "-machine memory-backend=link0-ram " RNG);
+    qtest_memwrite(t.qts, at, data, sizeof(data));
+    g_assert_cmpmem(t.link->ram + at, sizeof(data), data, sizeof(data));
+    qtest_writeq(t.qts, at, 0x1122334455667788);
+    g_assert_cmphex(qtest_readq(t.qts, at), ==, 0x1122334455667788);
+    g_assert_cmphex(t.link->ram[at], ==, 0x88);
+    qtest_memset(t.qts, at, 0, sizeof(data));
+    t.link->ram[at + 5] = 0x55;
+    g_assert_cmphex(qtest_readb(t.qts, at + 5), ==, 0x55);
+    g_assert_cmphex(qtest_readb(t.qts, at + 6), ==, 0);
+    vmsg_test_stop(&t);
+}
+
 static void test_machine_alone(gconstpointer data)
 {
     QTestState *qts = qtest_initf("-M %s", (const char *)data);
@@ -1221,6 +1245,9 @@ static void test_machine_alone(gconstpointer data)
     g_assert_cmpstr(qdict_get_str(qdict_get_qdict(r, "return"), "status"), ==,
                     "running");
     qobject_unref(r);
+    /* Nothing is there, and looking at it does no harm */
+    qtest_writel(qts, 0x1000, 1);
+    qtest_readl(qts, 0x1000);
     qtest_quit(qts);
 }
 
@@ -1261,6 +1288,7 @@ int main(int argc, char **argv)
     TEST("memory/hole", test_mem_hole);
     TEST("memory/none", test_no_memory);
     TEST("memory/stays", test_memory_stays);
+    TEST("memory/of-the-machine", test_memory_of_the_machine);
     TEST("machine/slots", test_slots);
     TEST("machine/slots-at-run-time", test_slots_at_run_time);
 #undef TEST
