@@ -15,6 +15,7 @@
 #include "hw/qdev-properties-system.h"
 #include "hw/virtio/virtio-msg-bus.h"
 #include "hw/virtio/virtio-msg-fifo.h"
+#include "hw/virtio/virtio-msg-guard.h"
 #include "hw/virtio/virtio-msg-ivshmem.h"
 #include "hw/pci/pci.h"
 #include "system/hostmem.h"
@@ -70,6 +71,8 @@ struct VirtIOMSGBusIvshmem {
     AddressSpace dma_as;
     MemoryRegion dma_root;
     MemoryRegion *mem;              /* the peer's memory whole, or NULL */
+    VirtIOMSGGuard *mem_guard;
+    bool mem_lost;                  /* what stands at mem is private now */
     MemoryRegion window_mr;
     MemoryRegion low;
     MemoryRegion high;
@@ -212,16 +215,34 @@ static void virtio_msg_bus_ivshmem_attached(void *opaque, bool attached)
 {
     VirtIOMSGBusIvshmem *s = opaque;
 
-    if (attached) {
-        virtio_msg_bus_ivshmem_start(s);
-    } else {
+    if (!attached) {
         virtio_msg_bus_set_up(VIRTIO_MSG_BUS_DEVICE(s), false);
+    } else if (!s->mem_lost) {
+        virtio_msg_bus_ivshmem_start(s);
     }
+}
+
+static void virtio_msg_bus_ivshmem_lost(void *opaque)
+{
+    virtio_msg_bus_fail(VIRTIO_MSG_BUS_DEVICE(opaque),
+                        "the shared memory has been taken away; it takes a "
+                        "new ivshmem server to go on");
+}
+
+static void virtio_msg_bus_ivshmem_mem_lost(void *opaque)
+{
+    VirtIOMSGBusIvshmem *s = opaque;
+
+    s->mem_lost = true;
+    virtio_msg_bus_fail(VIRTIO_MSG_BUS_DEVICE(s),
+                        "the driver side's memory has been taken away; "
+                        "restart this process to go on");
 }
 
 static const VirtIOMSGIvshmemClient virtio_msg_bus_ivshmem_client = {
     .interrupt = virtio_msg_bus_ivshmem_interrupt,
     .attached = virtio_msg_bus_ivshmem_attached,
+    .lost = virtio_msg_bus_ivshmem_lost,
 };
 
 /*
@@ -340,6 +361,16 @@ static bool virtio_msg_bus_ivshmem_open_window(VirtIOMSGBusIvshmem *s,
     return true;
 }
 
+static bool virtio_msg_bus_ivshmem_guard_memory(VirtIOMSGBusIvshmem *s,
+                                                Error **errp)
+{
+    s->mem_guard = virtio_msg_guard_new(memory_region_get_ram_ptr(s->mem),
+                                        memory_region_size(s->mem),
+                                        virtio_msg_bus_ivshmem_mem_lost, s,
+                                        errp);
+    return s->mem_guard;
+}
+
 static bool virtio_msg_bus_ivshmem_open_memory(VirtIOMSGBusIvshmem *s,
                                                Error **errp)
 {
@@ -370,12 +401,15 @@ static bool virtio_msg_bus_ivshmem_open_memory(VirtIOMSGBusIvshmem *s,
             return false;
         }
     }
-    return !s->mem || virtio_msg_bus_ivshmem_map_windows(s, errp);
+    return !s->mem || (virtio_msg_bus_ivshmem_guard_memory(s, errp) &&
+                       virtio_msg_bus_ivshmem_map_windows(s, errp));
 }
 
 static void virtio_msg_bus_ivshmem_close_memory(VirtIOMSGBusIvshmem *s)
 {
     virtio_msg_bus_ivshmem_unmap_windows(s);
+    virtio_msg_guard_free(s->mem_guard);
+    s->mem_guard = NULL;
     if (s->window.mem) {
         object_unparent(OBJECT(&s->window_mr));
         virtio_msg_window_close(&s->window);

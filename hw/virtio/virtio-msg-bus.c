@@ -8,6 +8,7 @@
 #include "qapi/error.h"
 #include "qapi/qapi-events-virtio-msg.h"
 #include "block/aio.h"
+#include "qemu/error-report.h"
 #include "qemu/main-loop.h"
 #include "qemu/timer.h"
 #include "hw/qdev-properties.h"
@@ -34,7 +35,9 @@ static void virtio_msg_bus_update_state(VirtIOMSGBusDevice *link)
     VirtioMsgLinkState state = VIRTIO_MSG_LINK_STATE_UP;
     g_autofree char *path = NULL;
 
-    if (!link->up) {
+    if (link->lost) {
+        state = VIRTIO_MSG_LINK_STATE_FAILED;
+    } else if (!link->up) {
         state = VIRTIO_MSG_LINK_STATE_DOWN;
     } else if (link->tx_bad || link->rx_bad) {
         state = VIRTIO_MSG_LINK_STATE_FAILED;
@@ -215,6 +218,7 @@ void virtio_msg_bus_set_up(VirtIOMSGBusDevice *link, bool up)
     }
 
     link->up = up;
+    link->lost &= !up;
     link->tx_bad = false;
     link->rx_bad = false;
     link->stalled = false;
@@ -234,6 +238,15 @@ void virtio_msg_bus_set_up(VirtIOMSGBusDevice *link, bool up)
         /* The peer may have written before we listened */
         qemu_bh_schedule(link->bh);
     }
+}
+
+void virtio_msg_bus_fail(VirtIOMSGBusDevice *link, const char *why)
+{
+    error_report("%s: %s", virtio_msg_bus_name(link), why);
+    link->lost = true;
+    virtio_msg_bus_set_up(link, false);
+    /* It may have been down before */
+    virtio_msg_bus_update_state(link);
 }
 
 AddressSpace *virtio_msg_bus_get_dma_as(VirtIOMSGBusDevice *link)

@@ -111,6 +111,8 @@ static void ivshmem_chardev_forget(IvshmemChardev *s)
 static void ivshmem_chardev_unmap(IvshmemChardev *s)
 {
     if (s->parent.mem) {
+        virtio_msg_guard_free(s->parent.guard);
+        s->parent.guard = NULL;
         munmap(s->parent.mem, s->parent.size);
         s->parent.mem = NULL;
     }
@@ -169,7 +171,10 @@ static bool ivshmem_chardev_map(IvshmemChardev *s, int fd, Error **errp)
     ivshmem_chardev_unmap(s);
     s->parent.mem = mem;
     s->parent.size = st.st_size;
-    return true;
+    s->parent.guard = virtio_msg_guard_new(mem, st.st_size,
+                                           s->parent.client->lost,
+                                           s->parent.opaque, errp);
+    return s->parent.guard;
 }
 
 /* Takes over @fd */

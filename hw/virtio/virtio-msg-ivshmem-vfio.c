@@ -425,6 +425,7 @@ static void ivshmem_vfio_close(VirtIOMSGIvshmem *ivshmem)
                             NULL);
         event_notifier_cleanup(&s->vectors[i]);
     }
+    virtio_msg_guard_free(ivshmem->guard);
     if (ivshmem->mem) {
         munmap(ivshmem->mem, ivshmem->size);
     }
@@ -460,6 +461,11 @@ virtio_msg_ivshmem_open_vfio(VirtIOMSGVFIO *vfio, const char *host,
 
     s->parent.mem = vfio_map_bar2(fd, host, &s->parent.size, errp);
     if (!s->parent.mem) {
+        goto fail;
+    }
+    s->parent.guard = virtio_msg_guard_new(s->parent.mem, s->parent.size,
+                                           client->lost, opaque, errp);
+    if (!s->parent.guard) {
         goto fail;
     }
     if (s->parent.size < VIRTIO_MSG_IVSHMEM_MIN_SIZE) {

@@ -96,6 +96,7 @@ struct VirtIOMSGBusDevice {
     VirtioMsgLinkState state;   /* as it was last announced */
     bool tx_bad;            /* the last send found a broken queue */
     bool rx_bad;            /* so did the last look for messages */
+    bool lost;              /* what the link stands on is gone */
 
     uint32_t slots;         /* property, handed to the transport */
 
@@ -193,6 +194,16 @@ void virtio_msg_bus_process(VirtIOMSGBusDevice *link);
  * @up: true if messages can be exchanged from now on
  */
 void virtio_msg_bus_set_up(VirtIOMSGBusDevice *link, bool up);
+
+/**
+ * virtio_msg_bus_fail: report that the link cannot go on
+ * @link: the link
+ * @why: what happened and what to do about it, to be read by the user
+ *
+ * The link is down, and shown as failed, until virtio_msg_bus_set_up() says
+ * that it is up again.
+ */
+void virtio_msg_bus_fail(VirtIOMSGBusDevice *link, const char *why);
 
 /**
  * virtio_msg_bus_get_dma_as: the memory that virtqueues live in

@@ -9,6 +9,7 @@
 
 #include "chardev/char-fe.h"
 #include "exec/hwaddr.h"
+#include "hw/virtio/virtio-msg-guard.h"
 
 /*
  * An attachment is our end of an ivshmem: a piece of memory that is shared
@@ -32,6 +33,12 @@ typedef struct VirtIOMSGIvshmemClient {
      * may be others.  Not called for what the open function already returns.
      */
     void (*attached)(void *opaque, bool attached);
+
+    /*
+     * The memory was taken away.  It is private from now on, zeros at first,
+     * until the attachment comes back.
+     */
+    void (*lost)(void *opaque);
 } VirtIOMSGIvshmemClient;
 
 typedef struct VirtIOMSGIvshmemOps {
@@ -46,6 +53,7 @@ struct VirtIOMSGIvshmem {
 
     uint8_t *mem;       /* shared; may be Device memory: no unaligned access */
     size_t size;        /* bytes */
+    VirtIOMSGGuard *guard;
     uint16_t id;        /* ours */
 };
 

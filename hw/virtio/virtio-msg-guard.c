@@ -1,0 +1,168 @@
+/*
+ * Shared memory that can be taken away
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/atomic.h"
+#include "qemu/event_notifier.h"
+#include "qemu/main-loop.h"
+#include "hw/virtio/virtio-msg-guard.h"
+#include <sys/mman.h>
+
+struct VirtIOMSGGuard {
+    /* What the signal handler looks at; no guard covers an empty range */
+    uintptr_t start;
+    uintptr_t end;
+    VirtIOMSGGuard *next;
+
+    EventNotifier notifier;
+    VirtIOMSGGuardLost *lost;
+    void *opaque;
+};
+
+/*
+ * The handler may look at any time, in any thread, so that a guard is never
+ * freed: it becomes empty, and the next one that is wanted takes its place.
+ */
+static VirtIOMSGGuard *guards;
+
+static struct sigaction old_action;
+
+/* Only what POSIX allows in a signal handler, or is a plain system call */
+static bool guard_replace(VirtIOMSGGuard *guard, uintptr_t addr)
+{
+    uintptr_t end = qatomic_load_acquire(&guard->end);
+    uintptr_t start = qatomic_load_acquire(&guard->start);
+
+    /* A guard that changes is empty in between */
+    if (addr < start || addr >= end ||
+        end != qatomic_load_acquire(&guard->end)) {
+        return false;
+    }
+    if (mmap((void *)start, end - start, PROT_READ | PROT_WRITE,
+             MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+             0) == MAP_FAILED) {
+        return false;
+    }
+    event_notifier_set(&guard->notifier);
+    return true;
+}
+
+/* The reasons for which memory is gone, as opposed to used in a wrong way */
+static bool guard_concerns(const siginfo_t *info)
+{
+    return info->si_code == BUS_ADRERR || info->si_code == BUS_OBJERR ||
+           info->si_code == BUS_MCEERR_AR || info->si_code == BUS_MCEERR_AO;
+}
+
+static void guard_sigbus(int sig, siginfo_t *info, void *context)
+{
+    bool replaced = false;
+    VirtIOMSGGuard *guard;
+    int saved_errno = errno;
+
+    if (guard_concerns(info)) {
+        for (guard = qatomic_load_acquire(&guards); guard;
+             guard = guard->next) {
+            replaced |= guard_replace(guard, (uintptr_t)info->si_addr);
+        }
+    }
+    errno = saved_errno;
+    if (replaced) {
+        return;
+    }
+
+    if (old_action.sa_flags & SA_SIGINFO) {
+        old_action.sa_sigaction(sig, info, context);
+    } else {
+        /* Back to what was; an access that failed will fail again */
+        sigaction(SIGBUS, &old_action, NULL);
+        if (info->si_code <= 0) {
+            raise(sig);
+        }
+    }
+}
+
+static void guard_install(void)
+{
+    struct sigaction action = {
+        .sa_sigaction = guard_sigbus,
+        .sa_flags = SA_SIGINFO,
+    };
+    sigset_t set;
+
+    sigaction(SIGBUS, &action, &old_action);
+
+    /* A fault while SIGBUS is blocked is the end; other threads let it pass */
+    sigemptyset(&set);
+    sigaddset(&set, SIGBUS);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static void guard_notified(EventNotifier *e)
+{
+    VirtIOMSGGuard *guard = container_of(e, VirtIOMSGGuard, notifier);
+
+    if (event_notifier_test_and_clear(e)) {
+        event_notifier_set_handler(e, NULL);
+        guard->lost(guard->opaque);
+    }
+}
+
+static VirtIOMSGGuard *guard_take(void)
+{
+    VirtIOMSGGuard *guard;
+
+    for (guard = guards; guard; guard = guard->next) {
+        if (!guard->lost) {
+            return guard;
+        }
+    }
+
+    if (!guards) {
+        guard_install();
+    }
+    guard = g_new0(VirtIOMSGGuard, 1);
+    guard->next = guards;
+    qatomic_store_release(&guards, guard);
+    return guard;
+}
+
+VirtIOMSGGuard *virtio_msg_guard_new(void *mem, size_t size,
+                                     VirtIOMSGGuardLost *lost, void *opaque,
+                                     Error **errp)
+{
+    uintptr_t start = (uintptr_t)mem;
+    uintptr_t end = ROUND_UP(start + size, qemu_real_host_page_size());
+    VirtIOMSGGuard *guard = guard_take();
+    int ret;
+
+    assert(QEMU_PTR_IS_ALIGNED(mem, qemu_real_host_page_size()));
+    ret = event_notifier_init(&guard->notifier, false);
+    if (ret < 0) {
+        error_setg_errno(errp, -ret, "cannot make an eventfd");
+        return NULL;
+    }
+    event_notifier_set_handler(&guard->notifier, guard_notified);
+    guard->lost = lost;
+    guard->opaque = opaque;
+
+    qatomic_store_release(&guard->start, start);
+    qatomic_store_release(&guard->end, end);
+    return guard;
+}
+
+void virtio_msg_guard_free(VirtIOMSGGuard *guard)
+{
+    if (!guard) {
+        return;
+    }
+
+    qatomic_store_release(&guard->end, 0);
+    event_notifier_set_handler(&guard->notifier, NULL);
+    event_notifier_cleanup(&guard->notifier);
+    guard->lost = NULL;
+}
