@@ -8,6 +8,8 @@
 #include "qapi/error.h"
 #include "qemu/bswap.h"
 #include "qemu/error-report.h"
+#include "qemu/main-loop.h"
+#include "block/aio.h"
 #include "exec/memory.h"
 #include "hw/hotplug.h"
 #include "hw/qdev-properties.h"
@@ -37,6 +39,9 @@
 #define VRING_DRIVER_ALIGN      2       /* split */
 #define VRING_EVENT_ALIGN       4       /* packed */
 #define VRING_DEVICE_ALIGN      4
+
+/* Requests that a queue can have handled before others get their turn */
+#define QUEUE_CREDIT            128
 
 /*
  * How virtio_notify() and virtio_notify_config() are told apart: an active
@@ -281,6 +286,7 @@ static void virtio_msg_slot_reset(VirtIOMSGSlot *slot)
     slot->event_used = false;
     slot->event_config = false;
     bitmap_zero(slot->used, VIRTIO_QUEUE_MAX);
+    bitmap_zero(slot->deferred, VIRTIO_QUEUE_MAX);
 }
 
 static bool virtio_msg_slot_features_ok(VirtIOMSGSlot *slot)
@@ -322,6 +328,42 @@ static void virtio_msg_slot_notify(DeviceState *d, uint16_t vector)
         return;
     }
     virtio_msg_slot_mark_dirty(slot);
+}
+
+/*
+ * Driving the queues
+ */
+
+static void virtio_msg_slot_run_queue(VirtIOMSGSlot *slot, unsigned n)
+{
+    virtio_queue_set_credit(slot->vdev, n, QUEUE_CREDIT);
+    virtio_queue_notify(slot->vdev, n);
+}
+
+static void virtio_msg_slot_queue_deferred(DeviceState *d, int n)
+{
+    VirtIOMSGSlot *slot = VIRTIO_MSG_SLOT(d);
+
+    slot->transport->deferrals++;
+    set_bit(n, slot->deferred);
+    qemu_bh_schedule(slot->deferred_bh);
+}
+
+static void virtio_msg_slot_run_deferred(void *opaque)
+{
+    VirtIOMSGSlot *slot = opaque;
+    DECLARE_BITMAP(queues, VIRTIO_QUEUE_MAX);
+    unsigned n;
+
+    /* Those that use up their credit again wait for the next turn */
+    bitmap_copy(queues, slot->deferred, VIRTIO_QUEUE_MAX);
+    bitmap_zero(slot->deferred, VIRTIO_QUEUE_MAX);
+    for (n = find_first_bit(queues, VIRTIO_QUEUE_MAX); n < VIRTIO_QUEUE_MAX;
+         n = find_next_bit(queues, VIRTIO_QUEUE_MAX, n + 1)) {
+        if (slot->vdev && virtio_msg_slot_queue_active(slot, n)) {
+            virtio_msg_slot_run_queue(slot, n);
+        }
+    }
 }
 
 /*
@@ -602,6 +644,7 @@ static bool virtio_msg_slot_set_queue(VirtIOMSGSlot *slot, uint32_t n,
     }
 
     virtio_queue_set_vector(vdev, n, n);
+    virtio_queue_set_credit(vdev, n, QUEUE_CREDIT);
     virtio_queue_set_rings(vdev, n, desc, driver, device);
     if (vdev->status & VIRTIO_CONFIG_S_DRIVER_OK) {
         /* Back after RESET_VQUEUE */
@@ -677,7 +720,7 @@ static bool virtio_msg_event_avail(VirtIOMSGSlot *slot,
         for (n = first; n <= last; n++) {
             if (virtio_msg_slot_queue_active(slot, n)) {
                 any = true;
-                virtio_queue_notify(slot->vdev, n);
+                virtio_msg_slot_run_queue(slot, n);
             } else if (!virtio_msg_slot_has_queue(slot, n)) {
                 break;
             }
@@ -1063,7 +1106,17 @@ static void virtio_msg_slot_realize(DeviceState *dev, Error **errp)
     /* Slots come with their transport and are of no use without */
     if (!VIRTIO_MSG_SLOT(dev)->transport) {
         error_setg(errp, "a slot belongs to a virtio-msg transport");
+        return;
     }
+    /* Where messages are handled: not run by a device that waits, either */
+    VIRTIO_MSG_SLOT(dev)->deferred_bh =
+        aio_bh_new(iohandler_get_aio_context(), virtio_msg_slot_run_deferred,
+                   dev);
+}
+
+static void virtio_msg_slot_unrealize(DeviceState *dev)
+{
+    qemu_bh_delete(VIRTIO_MSG_SLOT(dev)->deferred_bh);
 }
 
 static void virtio_msg_slot_class_init(ObjectClass *oc, void *data)
@@ -1072,6 +1125,7 @@ static void virtio_msg_slot_class_init(ObjectClass *oc, void *data)
     ResettableClass *rc = RESETTABLE_CLASS(oc);
 
     dc->realize = virtio_msg_slot_realize;
+    dc->unrealize = virtio_msg_slot_unrealize;
     dc->bus_type = TYPE_VIRTIO_MSG_SLOT_BUS;
     dc->desc = "one device number of a virtio-msg transport";
     dc->user_creatable = false;
@@ -1091,6 +1145,7 @@ static void virtio_msg_virtio_bus_class_init(ObjectClass *oc, void *data)
     vbc->device_plugged = virtio_msg_slot_device_plugged;
     vbc->device_unplugged = virtio_msg_slot_device_unplugged;
     vbc->queue_enabled = virtio_msg_slot_queue_enabled;
+    vbc->queue_deferred = virtio_msg_slot_queue_deferred;
     vbc->get_dma_as = virtio_msg_slot_get_dma_as;
     vbc->iommu_enabled = virtio_msg_slot_iommu_enabled;
 }
@@ -1146,6 +1201,8 @@ static void virtio_msg_instance_init(Object *obj)
     object_property_add_uint64_ptr(obj, "drop-no-device", &s->drop_no_device,
                                    OBJ_PROP_FLAG_READ);
     object_property_add_uint64_ptr(obj, "drop-ignored", &s->drop_ignored,
+                                   OBJ_PROP_FLAG_READ);
+    object_property_add_uint64_ptr(obj, "deferrals", &s->deferrals,
                                    OBJ_PROP_FLAG_READ);
 }
 

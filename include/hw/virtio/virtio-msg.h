@@ -58,6 +58,10 @@ struct VirtIOMSGSlot {
     bool event_config;
     bool event_removed;
     bool event_ready;
+    /* Queues that have more for the device, after others had their turn */
+    DECLARE_BITMAP(deferred, VIRTIO_QUEUE_MAX);
+    QEMUBH *deferred_bh;
+
     bool dirty;                 /* on the transport's list of those */
     QTAILQ_ENTRY(VirtIOMSGSlot) next;
 };
@@ -83,6 +87,8 @@ struct VirtIOMSG {
     uint64_t drop_unknown;
     uint64_t drop_no_device;
     uint64_t drop_ignored;
+
+    uint64_t deferrals;         /* times that a queue used up its credit */
 };
 
 #endif /* HW_VIRTIO_MSG_H */
