@@ -1,0 +1,818 @@
+/*
+ * Tests of looking inside: what monitors tell of virtio-msg links and devices
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
+#include <linux/virtio_ring.h>
+#include "qobject/qdict.h"
+#include "qobject/qlist.h"
+#include "qobject/qstring.h"
+#include "virtio-msg-fixture.h"
+
+#define NO_DEVICES      " "
+#define BUS             VIRTIO_MSG_TYPE_BUS
+#define CAPACITY        (VIRTIO_MSG_SPSC_NUM_SLOTS - 1)
+#define LINK0           "/machine/peripheral/link0"
+
+/* Link events are limited to one in this time */
+#define EVENT_RATE_NS   (1000 * 1000 * 1000LL)
+
+static const char link_event[] = "VIRTIO_MSG_LINK_STATE_CHANGED";
+
+/*
+ * The query
+ */
+
+/* One link, whole; to be freed */
+static QDict *query(VMsgTest *t, const char *link)
+{
+    QDict *r = qtest_qmp(t->qts, "{ 'execute': 'x-query-virtio-msg',"
+                         " 'arguments': { 'link': %s } }", link);
+    QList *list = qdict_get_qlist(r, "return");
+    QDict *info;
+
+    g_assert_nonnull(list);
+    g_assert_cmpuint(qlist_size(list), ==, 1);
+    info = qobject_to(QDict, qlist_peek(list));
+    qobject_ref(info);
+    qobject_unref(r);
+    return info;
+}
+
+static uint64_t counter(VMsgTest *t, const char *group, const char *name)
+{
+    QDict *info = query(t, "link0");
+    QDict *counters = qdict_get_qdict(info, "counters");
+    uint64_t val = qdict_get_int(group ? qdict_get_qdict(counters, group)
+                                       : counters, name);
+
+    qobject_unref(info);
+    return val;
+}
+
+/* The entry of one message id, or NULL */
+static QDict *find_id(QDict *info, bool bus, uint8_t id)
+{
+    QDict *counters = qdict_get_qdict(info, "counters");
+    const QListEntry *e;
+
+    QLIST_FOREACH_ENTRY(qdict_get_qlist(counters, "messages"), e) {
+        QDict *count = qobject_to(QDict, qlist_entry_obj(e));
+
+        if (qdict_get_bool(count, "bus") == bus &&
+            qdict_get_int(count, "id") == id) {
+            return count;
+        }
+    }
+    return NULL;
+}
+
+static uint64_t queue_used(VMsgTest *t, const char *queue)
+{
+    QDict *info = query(t, "link0");
+    QDict *fill = qdict_get_qdict(info, queue);
+    uint64_t used = qdict_get_int(fill, "used");
+
+    g_assert_cmpuint(qdict_get_int(fill, "size"), ==, CAPACITY);
+    qobject_unref(info);
+    return used;
+}
+
+static bool has_status(QDict *device, const char *bit)
+{
+    const QListEntry *e;
+
+    QLIST_FOREACH_ENTRY(qdict_get_qlist(device, "status"), e) {
+        if (g_str_equal(qstring_get_str(qobject_to(QString,
+                                                   qlist_entry_obj(e))),
+                        bit)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void test_link(void)
+{
+    QDict *info, *window;
+    VMsgTest t;
+
+    vmsg_test_start(&t, ",mem-low-size=4M,mem-hole=16M", NO_DEVICES);
+    vmsg_ping(t.link);
+    info = query(&t, "link0");
+    g_assert_cmpstr(qdict_get_str(info, "name"), ==, "link0");
+    g_assert_cmpstr(qdict_get_str(info, "qom-path"), ==, LINK0);
+    g_assert_cmpstr(qdict_get_str(info, "type"), ==, "virtio-msg-bus-ivshmem");
+    g_assert_cmpstr(qdict_get_str(info, "state"), ==, "up");
+    g_assert_cmpstr(qdict_get_str(info, "layout"), ==, "spsc");
+    g_assert_cmpuint(qdict_get_int(info, "own-id"), ==, VMSG_DEVICE_ID);
+    g_assert_cmpuint(qdict_get_int(info, "peer-id"), ==, VMSG_DRIVER_ID);
+    g_assert_cmpuint(qdict_get_int(info, "max-message-size"), ==, 64);
+    g_assert_true(qlist_empty(qdict_get_qlist(info, "devices")));
+
+    g_assert_cmpuint(qlist_size(qdict_get_qlist(info, "windows")), ==, 2);
+    window = qobject_to(QDict, qlist_pop(qdict_get_qlist(info, "windows")));
+    g_assert_cmphex(qdict_get_int(window, "address"), ==, VMSG_RAM_BASE);
+    g_assert_cmphex(qdict_get_int(window, "size"), ==, 4 << 20);
+    g_assert_cmpstr(qdict_get_str(window, "backing"), ==, "memdev link0-ram");
+    qobject_unref(window);
+    window = qobject_to(QDict, qlist_pop(qdict_get_qlist(info, "windows")));
+    g_assert_cmphex(qdict_get_int(window, "address"), ==,
+                    VMSG_RAM_BASE + (20 << 20));
+    g_assert_cmphex(qdict_get_int(window, "size"), ==, 12 << 20);
+    qobject_unref(window);
+    qobject_unref(info);
+    vmsg_test_stop(&t);
+}
+
+static void test_devices(void)
+{
+    QDict *info, *device, *vq;
+    QList *devices, *vqs;
+    VMsgQueue q;
+    VMsgTest t;
+
+    vmsg_test_start(&t, "", "-device virtio-rng-device,id=rng0 "
+                    "-device virtio-net-device,id=net0,bus=link0.7 ");
+    vmsg_rng_up(t.link, 0, 0, &q);
+
+    info = query(&t, LINK0);
+    devices = qdict_get_qlist(info, "devices");
+    g_assert_cmpuint(qlist_size(devices), ==, 2);
+
+    device = qobject_to(QDict, qlist_pop(devices));
+    g_assert_cmpuint(qdict_get_int(device, "number"), ==, 0);
+    g_assert_cmpuint(qdict_get_int(device, "device-id"), ==, VIRTIO_ID_RNG);
+    g_assert_cmpstr(qdict_get_str(device, "name"), ==, "virtio-rng");
+    g_assert_cmpstr(qdict_get_str(device, "qom-path"), ==,
+                    "/machine/peripheral/rng0");
+    g_assert_true(has_status(device, "acknowledge"));
+    g_assert_true(has_status(device, "driver"));
+    g_assert_true(has_status(device, "features-ok"));
+    g_assert_true(has_status(device, "driver-ok"));
+    g_assert_false(has_status(device, "needs-reset"));
+    g_assert_false(has_status(device, "failed"));
+    vqs = qdict_get_qlist(device, "virtqueues");
+    g_assert_cmpuint(qlist_size(vqs), ==, 1);
+    vq = qobject_to(QDict, qlist_peek(vqs));
+    g_assert_cmpuint(qdict_get_int(vq, "index"), ==, 0);
+    g_assert_cmpuint(qdict_get_int(vq, "size"), ==, VMSG_RNG_QUEUE_SIZE);
+    g_assert_cmpuint(qdict_get_int(vq, "max-size"), ==,
+                     vmsg_get_vqueue(t.link, 0, 0).max_size);
+    qobject_unref(device);
+
+    /* Nobody has touched this one: three queues, none of them set up */
+    device = qobject_to(QDict, qlist_pop(devices));
+    g_assert_cmpuint(qdict_get_int(device, "number"), ==, 7);
+    g_assert_cmpuint(qdict_get_int(device, "device-id"), ==, VIRTIO_ID_NET);
+    g_assert_true(qlist_empty(qdict_get_qlist(device, "status")));
+    vqs = qdict_get_qlist(device, "virtqueues");
+    g_assert_cmpuint(qlist_size(vqs), ==, 3);
+    vq = qobject_to(QDict, qlist_peek(vqs));
+    g_assert_cmpuint(qdict_get_int(vq, "size"), ==, 0);
+    qobject_unref(device);
+    qobject_unref(info);
+    vmsg_test_stop(&t);
+}
+
+/* Two links: each is found by name and by path, and a query finds both */
+static void test_several_links(void)
+{
+    VMsgLink *links[2];
+    g_autofree char *args = NULL;
+    QDict *r, *info;
+    VMsgTest t;
+
+    links[0] = vmsg_link_new(VMSG_SHM_SIZE, VMSG_RAM_SIZE);
+    links[1] = vmsg_link_new(VMSG_SHM_SIZE, VMSG_RAM_SIZE);
+    vmsg_link_serve(links[0]);
+    vmsg_link_serve(links[1]);
+    args = vmsg_link_args(links[1], "other", "");
+    vmsg_test_start_link(&t, links[0], "", args);
+    vmsg_link_started(links[1]);
+
+    r = qtest_qmp(t.qts, "{ 'execute': 'x-query-virtio-msg' }");
+    g_assert_cmpuint(qlist_size(qdict_get_qlist(r, "return")), ==, 2);
+    qobject_unref(r);
+
+    info = query(&t, "other");
+    g_assert_cmpstr(qdict_get_str(info, "name"), ==, "other");
+    qobject_unref(info);
+    info = query(&t, "/machine/peripheral/other");
+    g_assert_cmpstr(qdict_get_str(info, "name"), ==, "other");
+    qobject_unref(info);
+
+    vmsg_test_stop(&t);
+    vmsg_link_free(links[1]);
+}
+
+static void test_bad_arguments(void)
+{
+    g_autofree char *hmp = NULL;
+    QDict *err;
+    VMsgTest t;
+
+    vmsg_test_start(&t, "", NO_DEVICES);
+    err = qtest_qmp_assert_failure_ref(t.qts,
+        "{ 'execute': 'x-query-virtio-msg', 'arguments': { 'link': 'nix' } }");
+    g_assert_nonnull(strstr(qdict_get_str(err, "desc"),
+                            "no virtio-msg link 'nix'"));
+    qobject_unref(err);
+    err = qtest_qmp_assert_failure_ref(t.qts,
+        "{ 'execute': 'x-query-virtio-msg', 'arguments': { 'link': '' } }");
+    g_assert_nonnull(strstr(qdict_get_str(err, "desc"),
+                            "no virtio-msg link ''"));
+    qobject_unref(err);
+    err = qtest_qmp_assert_failure_ref(t.qts,
+        "{ 'execute': 'x-query-virtio-msg', 'arguments': { 'link': 7 } }");
+    g_assert_nonnull(strstr(qdict_get_str(err, "desc"), "link"));
+    qobject_unref(err);
+    /* An object, but not a link */
+    err = qtest_qmp_assert_failure_ref(t.qts,
+        "{ 'execute': 'x-query-virtio-msg',"
+        "  'arguments': { 'link': '/machine' } }");
+    g_assert_nonnull(strstr(qdict_get_str(err, "desc"), "'/machine'"));
+    qobject_unref(err);
+
+    hmp = qtest_hmp(t.qts, "info virtio-msg nix");
+    g_assert_nonnull(strstr(hmp, "no virtio-msg link 'nix'"));
+    vmsg_test_stop(&t);
+}
+
+static void test_no_links(void)
+{
+    QTestState *qts = qtest_init("-M virtio-msg -nodefaults");
+    g_autofree char *hmp = qtest_hmp(qts, "info virtio-msg");
+    QDict *r = qtest_qmp(qts, "{ 'execute': 'x-query-virtio-msg' }");
+
+    g_assert_true(qlist_empty(qdict_get_qlist(r, "return")));
+    g_assert_nonnull(strstr(hmp, "No virtio-msg links"));
+    qobject_unref(r);
+    qtest_quit(qts);
+}
+
+/*
+ * What was counted
+ */
+
+static void put(VMsgLink *link, uint8_t type, uint8_t id, uint16_t dev,
+                size_t payload)
+{
+    struct virtio_msg msg;
+
+    vmsg_init(&msg, type, id, dev, payload);
+    g_assert_true(vmsg_try_put(link, &msg));
+}
+
+static void test_queue_fill(void)
+{
+    struct virtio_msg msg;
+    VMsgTest t;
+    int i;
+
+    vmsg_test_start(&t, "", NO_DEVICES);
+    vmsg_ping(t.link);
+    g_assert_cmpuint(queue_used(&t, "to-peer"), ==, 0);
+    g_assert_cmpuint(queue_used(&t, "from-peer"), ==, 0);
+
+    /* Nobody has been told of these yet */
+    for (i = 0; i < 5; i++) {
+        put(t.link, BUS, VIRTIO_MSG_BUS_PING, 0, 4);
+    }
+    g_assert_cmpuint(queue_used(&t, "from-peer"), ==, 5);
+
+    vmsg_link_ring(t.link);
+    vmsg_settle(&t);
+    g_assert_cmpuint(queue_used(&t, "from-peer"), ==, 0);
+    g_assert_cmpuint(queue_used(&t, "to-peer"), ==, 5);
+    for (i = 0; i < 5; i++) {
+        g_assert_true(vmsg_try_get(t.link, &msg));
+    }
+    g_assert_cmpuint(queue_used(&t, "to-peer"), ==, 0);
+    vmsg_test_stop(&t);
+}
+
+static void test_message_counters(void)
+{
+    QDict *info, *count;
+    VMsgTest t;
+    int i;
+
+    vmsg_test_start(&t, "", "-device virtio-rng-device ");
+    for (i = 0; i < 3; i++) {
+        vmsg_get_status(t.link, 0);
+    }
+    put(t.link, 0, 0x3f, 0, 0);
+    vmsg_ping(t.link);
+
+    info = query(&t, "link0");
+    count = find_id(info, false, VIRTIO_MSG_GET_DEVICE_STATUS);
+    g_assert_nonnull(count);
+    g_assert_cmpstr(qdict_get_str(count, "name"), ==, "GET_DEVICE_STATUS");
+    g_assert_cmpuint(qdict_get_int(count, "received"), ==, 3);
+    g_assert_cmpuint(qdict_get_int(count, "sent"), ==, 3);
+
+    /* What nobody knows is counted all the same, without a name */
+    count = find_id(info, false, 0x3f);
+    g_assert_nonnull(count);
+    g_assert_false(qdict_haskey(count, "name"));
+    g_assert_cmpuint(qdict_get_int(count, "received"), ==, 1);
+    g_assert_cmpuint(qdict_get_int(count, "sent"), ==, 0);
+
+    count = find_id(info, true, VIRTIO_MSG_BUS_EVENT_DEVICE);
+    g_assert_cmpuint(qdict_get_int(count, "received"), ==, 0);
+    g_assert_cmpuint(qdict_get_int(count, "sent"), ==, 1);
+    /* The same id means something else in a transport message */
+    g_assert_null(find_id(info, false, VIRTIO_MSG_EVENT_CONFIG));
+    qobject_unref(info);
+
+    g_assert_cmpuint(counter(&t, NULL, "received"), ==, 5);
+    g_assert_cmpuint(counter(&t, NULL, "sent"), ==, 5);
+    vmsg_test_stop(&t);
+}
+
+static void test_drop_counters(void)
+{
+    VMsgTest t;
+
+    vmsg_test_start(&t, "", "-device virtio-rng-device ");
+    put(t.link, 0, VIRTIO_MSG_GET_VQUEUE, 0, 0);
+    put(t.link, 0, 0x3f, 0, 0);
+    put(t.link, 0, 0x3e, 0, 0);
+    put(t.link, 0, VIRTIO_MSG_GET_DEVICE_STATUS, 9, 0);
+    put(t.link, 0, VIRTIO_MSG_EVENT_AVAIL, 0, 8);
+    vmsg_ping(t.link);
+
+    g_assert_cmpuint(counter(&t, "drops", "malformed"), ==, 1);
+    g_assert_cmpuint(counter(&t, "drops", "unknown"), ==, 2);
+    g_assert_cmpuint(counter(&t, "drops", "no-device"), ==, 1);
+    g_assert_cmpuint(counter(&t, "drops", "ignored"), ==, 1);
+    vmsg_test_stop(&t);
+}
+
+static void test_doorbell_counters(void)
+{
+    uint64_t received, sent;
+    VMsgTest t;
+    int i;
+
+    vmsg_test_start(&t, "", NO_DEVICES);
+    vmsg_ping(t.link);
+    received = counter(&t, NULL, "doorbells-received");
+    sent = counter(&t, NULL, "doorbells-sent");
+    for (i = 0; i < 4; i++) {
+        vmsg_ping(t.link);
+    }
+    vmsg_settle(&t);
+    g_assert_cmpuint(counter(&t, NULL, "doorbells-received"), ==,
+                     received + 4);
+    g_assert_cmpuint(counter(&t, NULL, "doorbells-sent"), ==, sent + 4);
+    vmsg_test_stop(&t);
+}
+
+/* However often it is tried again, a queue that stays full is one stall */
+static void test_stall_counter(void)
+{
+    struct virtio_msg msg;
+    VMsgTest t;
+    int i;
+
+    vmsg_test_start(&t, "", NO_DEVICES);
+    for (i = 0; i < CAPACITY; i++) {
+        put(t.link, BUS, VIRTIO_MSG_BUS_PING, 0, 4);
+    }
+    vmsg_link_ring(t.link);
+    vmsg_settle(&t);
+    g_assert_cmpuint(counter(&t, NULL, "stalls"), ==, 0);
+
+    for (i = 0; i < 3; i++) {
+        put(t.link, BUS, VIRTIO_MSG_BUS_PING, 0, 4);
+        vmsg_link_ring(t.link);
+        vmsg_settle(&t);
+        g_assert_cmpuint(counter(&t, NULL, "stalls"), ==, 1);
+    }
+    for (i = 0; i < CAPACITY + 3; i++) {
+        vmsg_get(t.link, &msg);
+    }
+    g_assert_cmpuint(counter(&t, NULL, "stalls"), ==, 1);
+    vmsg_test_stop(&t);
+}
+
+/*
+ * The human monitor
+ */
+
+static void test_hmp(void)
+{
+    static const char *const words[] = {
+        "link0: virtio-msg-bus-ivshmem, up",
+        "path: " LINK0 "",
+        "own id: 0",
+        "peer's id: 1",
+        "layout: spsc",
+        "largest message: 64 bytes",
+        "queue to peer: 0 of 61",
+        "queue from peer: 0 of 61",
+        "window: 0x40000000 to 0x40ffffff: memdev link0-ram",
+        "device 0: virtio-rng (id 4) /machine/peripheral/rng0",
+        "status: acknowledge driver driver-ok features-ok",
+        "queue 0: 8 of ",
+        "device 3: virtio-rng (id 4) /machine/peripheral/rng3",
+        "status: reset",
+        "queue 0: not set up",
+        "bus       0x03 PING ",
+        "transport 0x0a SET_VQUEUE ",
+        "transport 0x3f ? ",
+        "all messages: ",
+        "doorbells: ",
+        "dropped: 0 malformed, 1 unknown, 0 for no device, 0 ignored",
+        "stalls: 0, bad indices: 0",
+    };
+    g_autofree char *all = NULL;
+    g_autofree char *one = NULL;
+    const char *at;
+    VMsgQueue q;
+    VMsgTest t;
+    size_t i;
+
+    vmsg_test_start(&t, "", "-device virtio-rng-device,id=rng0 "
+                    "-device virtio-rng-device,id=rng3,bus=link0.3 ");
+    vmsg_rng_up(t.link, 0, 0, &q);
+    put(t.link, 0, 0x3f, 0, 0);
+    vmsg_ping(t.link);
+
+    all = qtest_hmp(t.qts, "info virtio-msg");
+    one = qtest_hmp(t.qts, "info virtio-msg link0");
+    g_assert_cmpstr(all, ==, one);
+    for (at = all, i = 0; i < G_N_ELEMENTS(words); i++) {
+        at = strstr(at, words[i]);
+        if (!at) {
+            g_error("no \"%s\" in its place in:\n%s", words[i], all);
+        }
+    }
+    vmsg_test_stop(&t);
+}
+
+/*
+ * The state of the link
+ */
+
+static void bad_index(VMsgTest *t, uint32_t index)
+{
+    uint32_t *head = (uint32_t *)(t->link->shm + VMSG_DRIVER_QUEUE +
+                                  VIRTIO_MSG_SPSC_HEAD);
+
+    __atomic_store_n(head, GUINT32_TO_LE(index), __ATOMIC_RELEASE);
+    vmsg_link_ring(t->link);
+    vmsg_settle(t);
+}
+
+static void good_index(VMsgTest *t)
+{
+    bad_index(t, t->link->fifo.tx_head);
+}
+
+static void check_state(VMsgTest *t, const char *state)
+{
+    QDict *r = qtest_qmp(t->qts, "{ 'execute': 'qom-get', 'arguments':"
+                         " { 'path': %s, 'property': 'link-state' } }", LINK0);
+
+    g_assert_cmpstr(qdict_get_str(r, "return"), ==, state);
+    qobject_unref(r);
+}
+
+/* The event that waits, which is the only one */
+static void check_event(VMsgTest *t, const char *state)
+{
+    QDict *event = qtest_qmp_event_ref(t->qts, link_event);
+    QDict *data;
+
+    g_assert_nonnull(event);
+    data = qdict_get_qdict(event, "data");
+    g_assert_cmpstr(qdict_get_str(data, "link"), ==, "link0");
+    g_assert_cmpstr(qdict_get_str(data, "qom-path"), ==, LINK0);
+    g_assert_cmpstr(qdict_get_str(data, "state"), ==, state);
+    qobject_unref(event);
+    g_assert_null(qtest_qmp_event_ref(t->qts, link_event));
+}
+
+/* What was announced so far, at start too, no longer delays what comes */
+static void quiet(VMsgTest *t)
+{
+    qtest_clock_step(t->qts, 2 * EVENT_RATE_NS);
+    vmsg_settle(t);
+    qtest_clock_step(t->qts, 2 * EVENT_RATE_NS);
+    vmsg_settle(t);
+}
+
+static void test_state_failed(void)
+{
+    VMsgTest t;
+
+    vmsg_test_start(&t, "", NO_DEVICES);
+    check_state(&t, "up");
+    quiet(&t);
+    qtest_qmp_event_ref(t.qts, link_event);
+
+    bad_index(&t, 62);
+    check_state(&t, "failed");
+    check_event(&t, "failed");
+    quiet(&t);
+
+    good_index(&t);
+    check_state(&t, "up");
+    check_event(&t, "up");
+    vmsg_ping(t.link);
+    vmsg_test_stop(&t);
+}
+
+/* The peer's index in the other queue matters as soon as there is news */
+static void test_state_failed_tx(void)
+{
+    struct virtio_msg msg;
+    uint32_t *tail;
+    VMsgTest t;
+
+    vmsg_test_start(&t, "", NO_DEVICES);
+    vmsg_ping(t.link);
+    quiet(&t);
+
+    tail = (uint32_t *)(t.link->shm + VMSG_DEVICE_QUEUE +
+                        VIRTIO_MSG_SPSC_TAIL);
+    __atomic_store_n(tail, GUINT32_TO_LE(0x1000), __ATOMIC_RELEASE);
+    put(t.link, BUS, VIRTIO_MSG_BUS_PING, 0, 4);
+    vmsg_link_ring(t.link);
+    vmsg_settle(&t);
+    check_state(&t, "failed");
+    check_event(&t, "failed");
+    g_assert_cmpuint(counter(&t, NULL, "bad-indices"), ==, 1);
+    quiet(&t);
+
+    __atomic_store_n(tail, GUINT32_TO_LE(t.link->fifo.rx_tail),
+                     __ATOMIC_RELEASE);
+    vmsg_link_ring(t.link);
+    vmsg_get(t.link, &msg);
+    g_assert_cmphex(msg.msg_id, ==, VIRTIO_MSG_BUS_PING);
+    vmsg_settle(&t);
+    check_state(&t, "up");
+    check_event(&t, "up");
+    vmsg_test_stop(&t);
+}
+
+static void test_state_down(void)
+{
+    VMsgTest t;
+
+    vmsg_test_start(&t, "", NO_DEVICES);
+    vmsg_ping(t.link);
+    quiet(&t);
+    vmsg_link_hang_up(t.link);
+    vmsg_settle(&t);
+    check_state(&t, "down");
+    check_event(&t, "down");
+    vmsg_test_stop(&t);
+}
+
+/* A peer that flaps is heard of at once, then not more than once a second */
+static void test_state_rate(void)
+{
+    VMsgTest t;
+    int i;
+
+    vmsg_test_start(&t, "", NO_DEVICES);
+    vmsg_ping(t.link);
+    quiet(&t);
+
+    for (i = 0; i < 50; i++) {
+        bad_index(&t, 62);
+        good_index(&t);
+    }
+    check_event(&t, "failed");
+    qtest_clock_step(t.qts, EVENT_RATE_NS);
+    vmsg_settle(&t);
+    check_event(&t, "up");
+    vmsg_test_stop(&t);
+}
+
+/* Events of one link do not hold back those of another */
+static void test_state_rate_is_per_link(void)
+{
+    VMsgLink *links[2];
+    g_autofree char *args = NULL;
+    QDict *event;
+    VMsgTest t;
+    int i;
+
+    links[0] = vmsg_link_new(VMSG_SHM_SIZE, VMSG_RAM_SIZE);
+    links[1] = vmsg_link_new(VMSG_SHM_SIZE, VMSG_RAM_SIZE);
+    vmsg_link_serve(links[0]);
+    vmsg_link_serve(links[1]);
+    args = vmsg_link_args(links[1], "other", "");
+    vmsg_test_start_link(&t, links[0], "", args);
+    vmsg_link_started(links[1]);
+    vmsg_ping(links[0]);
+    vmsg_ping(links[1]);
+    quiet(&t);
+
+    vmsg_link_hang_up(links[0]);
+    vmsg_link_hang_up(links[1]);
+    vmsg_settle(&t);
+    for (i = 0; i < 2; i++) {
+        event = qtest_qmp_event_ref(t.qts, link_event);
+        g_assert_nonnull(event);
+        qobject_unref(event);
+    }
+    vmsg_test_stop(&t);
+    vmsg_link_free(links[1]);
+}
+
+/*
+ * What QEMU has for any virtio device
+ */
+
+static void test_x_query_virtio(void)
+{
+    g_autofree char *hmp = NULL;
+    QDict *r, *ret;
+    VMsgQueue q;
+    VMsgTest t;
+
+    vmsg_test_start(&t, "", "-device virtio-rng-device,id=rng0 ");
+    vmsg_rng_up(t.link, 0, 0, &q);
+
+    hmp = qtest_hmp(t.qts, "info virtio");
+    g_assert_nonnull(strstr(hmp, "/machine/peripheral/rng0 [virtio-rng]"));
+
+    r = qtest_qmp(t.qts, "{ 'execute': 'x-query-virtio-status',"
+                  " 'arguments': { 'path': '/machine/peripheral/rng0' } }");
+    ret = qdict_get_qdict(r, "return");
+    g_assert_cmpstr(qdict_get_str(ret, "name"), ==, "virtio-rng");
+    g_assert_cmpuint(qdict_get_int(ret, "num-vqs"), ==, 1);
+    g_assert_cmpstr(qdict_get_str(ret, "device-endian"), ==, "little");
+    g_assert_false(qdict_get_bool(ret, "broken"));
+    qobject_unref(r);
+
+    g_free(hmp);
+    hmp = qtest_hmp(t.qts, "info virtio-status /machine/peripheral/rng0");
+    g_assert_nonnull(strstr(hmp, "VIRTIO_CONFIG_S_DRIVER_OK"));
+    g_assert_nonnull(strstr(hmp, "VIRTIO_F_VERSION_1"));
+    vmsg_test_stop(&t);
+}
+
+static void test_x_query_virtio_queue(void)
+{
+    g_autofree char *hmp = NULL;
+    VMsgBuffer buf = { .len = 64, .device_writes = true };
+    QDict *r, *ret, *desc;
+    VMsgQueue q;
+    VMsgTest t;
+
+    vmsg_test_start(&t, "", "-device virtio-rng-device,id=rng0 ");
+    vmsg_rng_up(t.link, 0, 0, &q);
+    vmsg_rng_read(&q);
+    buf.addr = vmsg_link_alloc(t.link, buf.len);
+    vmsg_queue_add(&q, &buf, 1);
+
+    r = qtest_qmp(t.qts, "{ 'execute': 'x-query-virtio-queue-status',"
+                  " 'arguments': { 'path': '/machine/peripheral/rng0',"
+                  "                'queue': 0 } }");
+    ret = qdict_get_qdict(r, "return");
+    g_assert_cmpuint(qdict_get_int(ret, "vring-num"), ==, VMSG_RNG_QUEUE_SIZE);
+    g_assert_cmphex(qdict_get_int(ret, "vring-desc"), ==, q.desc);
+    g_assert_cmphex(qdict_get_int(ret, "vring-avail"), ==, q.avail);
+    g_assert_cmphex(qdict_get_int(ret, "vring-used"), ==, q.used);
+    g_assert_cmpuint(qdict_get_int(ret, "last-avail-idx"), ==, 1);
+    g_assert_cmpuint(qdict_get_int(ret, "used-idx"), ==, 1);
+    qobject_unref(r);
+
+    hmp = qtest_hmp(t.qts, "info virtio-queue-status "
+                    "/machine/peripheral/rng0 0");
+    g_assert_nonnull(strstr(hmp, "VRing:"));
+    g_free(hmp);
+
+    /* The request that is there but has not been announced */
+    r = qtest_qmp(t.qts, "{ 'execute': 'x-query-virtio-queue-element',"
+                  " 'arguments': { 'path': '/machine/peripheral/rng0',"
+                  "                'queue': 0 } }");
+    ret = qdict_get_qdict(r, "return");
+    g_assert_cmpuint(qlist_size(qdict_get_qlist(ret, "descs")), ==, 1);
+    desc = qobject_to(QDict, qlist_peek(qdict_get_qlist(ret, "descs")));
+    g_assert_cmphex(qdict_get_int(desc, "addr"), ==, buf.addr);
+    g_assert_cmpuint(qdict_get_int(desc, "len"), ==, buf.len);
+    qobject_unref(r);
+
+    hmp = qtest_hmp(t.qts, "info virtio-queue-element "
+                    "/machine/peripheral/rng0 0 0");
+    g_assert_nonnull(strstr(hmp, "write"));
+    vmsg_test_stop(&t);
+}
+
+/* To be freed */
+static char *element_error(VMsgTest *t)
+{
+    QDict *err = qtest_qmp_assert_failure_ref(t->qts,
+        "{ 'execute': 'x-query-virtio-queue-element',"
+        "  'arguments': { 'path': '/machine/peripheral/rng0', 'queue': 0 } }");
+    char *desc = g_strdup(qdict_get_str(err, "desc"));
+
+    qobject_unref(err);
+    return desc;
+}
+
+/* B-05: whoever looks at a driver's rings does not fall over them */
+static void test_hostile_queue_element(void)
+{
+    struct vring_desc *desc;
+    struct vring_avail *avail;
+    QDict *r;
+    char *err;
+    VMsgQueue q;
+    VMsgTest t;
+
+    vmsg_test_start(&t, "", "-device virtio-rng-device,id=rng0 ");
+    err = element_error(&t);
+    g_assert_nonnull(strstr(err, "not initialized"));
+    g_free(err);
+
+    vmsg_rng_up(t.link, 0, 0, &q);
+    desc = vmsg_link_ptr(t.link, q.desc);
+    avail = vmsg_link_ptr(t.link, q.avail);
+
+    avail->ring[0] = GUINT16_TO_LE(VMSG_RNG_QUEUE_SIZE);
+    err = element_error(&t);
+    g_assert_nonnull(strstr(err, "out of range"));
+    g_free(err);
+    avail->ring[0] = GUINT16_TO_LE(0xffff);
+    err = element_error(&t);
+    g_assert_nonnull(strstr(err, "out of range"));
+    g_free(err);
+
+    avail->ring[0] = 0;
+    desc[0].addr = GUINT64_TO_LE(q.desc);
+    desc[0].len = GUINT32_TO_LE(8);
+    desc[0].flags = GUINT16_TO_LE(VRING_DESC_F_INDIRECT);
+    err = element_error(&t);
+    g_assert_nonnull(strstr(err, "too small"));
+    g_free(err);
+    desc[0].addr = GUINT64_TO_LE(UINT64_MAX - 15);
+    desc[0].len = GUINT32_TO_LE(16);
+    err = element_error(&t);
+    g_assert_nonnull(strstr(err, "indirect"));
+    g_free(err);
+
+    /* Chains that lead nowhere, or in circles, are shown as far as they go */
+    desc[0].flags = GUINT16_TO_LE(VRING_DESC_F_NEXT);
+    desc[0].next = GUINT16_TO_LE(0xffff);
+    r = qtest_qmp(t.qts, "{ 'execute': 'x-query-virtio-queue-element',"
+                  " 'arguments': { 'path': '/machine/peripheral/rng0',"
+                  "                'queue': 0 } }");
+    g_assert_cmpuint(qlist_size(qdict_get_qlist(qdict_get_qdict(r, "return"),
+                                                "descs")), ==, 1);
+    qobject_unref(r);
+    desc[0].next = 0;
+    r = qtest_qmp(t.qts, "{ 'execute': 'x-query-virtio-queue-element',"
+                  " 'arguments': { 'path': '/machine/peripheral/rng0',"
+                  "                'queue': 0 } }");
+    g_assert_cmpuint(qlist_size(qdict_get_qlist(qdict_get_qdict(r, "return"),
+                                                "descs")), ==,
+                     VMSG_RNG_QUEUE_SIZE);
+    qobject_unref(r);
+
+    /* And to have been looked at has not hurt the device */
+    g_assert_cmphex(vmsg_get_status(t.link, 0) &
+                    VIRTIO_CONFIG_S_NEEDS_RESET, ==, 0);
+    vmsg_rng_read(&q);
+    vmsg_test_stop(&t);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+
+#define TEST(path, fn) qtest_add_func("virtio-msg/introspection/" path, fn)
+    TEST("query/link", test_link);
+    TEST("query/devices", test_devices);
+    TEST("query/several-links", test_several_links);
+    TEST("query/bad-arguments", test_bad_arguments);
+    TEST("query/no-links", test_no_links);
+    TEST("query/queue-fill", test_queue_fill);
+    TEST("counters/messages", test_message_counters);
+    TEST("counters/drops", test_drop_counters);
+    TEST("counters/doorbells", test_doorbell_counters);
+    TEST("counters/stalls", test_stall_counter);
+    TEST("hmp", test_hmp);
+    TEST("state/failed", test_state_failed);
+    TEST("state/failed-tx", test_state_failed_tx);
+    TEST("state/down", test_state_down);
+    TEST("state/rate", test_state_rate);
+    TEST("state/rate-is-per-link", test_state_rate_is_per_link);
+    TEST("base/x-query-virtio", test_x_query_virtio);
+    TEST("base/x-query-virtio-queue", test_x_query_virtio_queue);
+    TEST("base/hostile-queue-element", test_hostile_queue_element);
+
+    return g_test_run();
+}
