@@ -25,7 +25,7 @@ SUITE := scripts/run-suite
 # Found by their names, so that a test that is added is run.
 QTESTS := $(patsubst tests/qtest/%.c,%,$(wildcard tests/qtest/virtio-msg*-test.c))
 UNITS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test-*.c))
-SUITES := $(UNITS) $(QTESTS) qos $(QTESTS:%=%-asan) fuzz modules \
+SUITES := $(UNITS) $(QTESTS) qos $(QTESTS:%=%-asan) qos-asan fuzz modules \
           demo-two-user demo-two-bridge \
           demo-two-user-vfio demo-local-user demo-local-user-bookworm
 
@@ -123,7 +123,7 @@ SANITIZED := ASAN_OPTIONS=fast_unwind_on_malloc=0 \
 	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 	LSAN_OPTIONS=suppressions=$(CURDIR)/tests/fuzz/lsan.supp:print_suppressions=0
 
-.PHONY: asan fuzz-build qtest-asan fuzz
+.PHONY: asan fuzz-build qtest-asan qos-asan fuzz
 asan: stage
 	@$(STEP) asan "building QEMU with sanitizers for this host" \
 		scripts/build-qemu fuzz
@@ -138,6 +138,12 @@ qtest-asan: asan
 		$(SUITE) $$test-asan build/fuzz/tests/qtest/$$test --tap -k || \
 		rc=1; \
 	done; exit $$rc
+
+qos-asan: asan
+	@$(STEP) qos-test-asan "building QEMU's own tests with sanitizers" \
+		scripts/build-qemu fuzz tests/qtest/qos-test
+	@$(SANITIZED) QTEST_QEMU_IMG=../host/qemu-img \
+		$(SUITE) qos-asan scripts/run-qos --lean build/fuzz
 
 fuzz-build: asan
 	@$(STEP) native-fuzz "building the fuzzers of what is plain C" \
@@ -167,6 +173,7 @@ check: images
 	-@$(MAKE) qtest
 	-@$(MAKE) qos
 	-@$(MAKE) qtest-asan
+	-@$(MAKE) qos-asan
 	-@$(MAKE) fuzz-build && $(SUITE) fuzz scripts/fuzz --tap --time 10
 	-@$(SUITE) modules scripts/check-modules
 	-@demo/run --mode two --net user
@@ -231,7 +238,7 @@ help:
 	@echo "               virtio-msg"
 	@echo "  conformance  show for each requirement the tests of it, and run them"
 	@echo "  qtest-asan   the qtests with AddressSanitizer and"
-	@echo "               UndefinedBehaviorSanitizer"
+	@echo "               UndefinedBehaviorSanitizer; qos-asan: those of QEMU"
 	@echo "  fuzz         run the fuzzers, each for FUZZ_TIME=60 seconds;"
 	@echo "               FUZZ_TARGET=... chooses one, see scripts/fuzz --list"
 	@echo "  check-long   what takes hours: each fuzzer for 30 minutes"

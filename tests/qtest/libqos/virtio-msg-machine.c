@@ -32,12 +32,11 @@ typedef struct QVirtioMsgMachine {
 static VMsgLink *next_link;
 static VMsgLink *this_link;
 
+static void (*link_idle)(void);
+
 void qvirtio_msg_set_idle(void (*idle)(void))
 {
-    if (this_link) {
-        this_link->idle = idle;
-    }
-    next_link->idle = idle;
+    link_idle = idle;
 }
 
 /* QEMU goes on from test to test as long as its command line is the same */
@@ -45,6 +44,7 @@ static VMsgLink *link_to(QTestState *qts)
 {
     if (qtest_pid(qts) <= 0) {
         /* In our own process: it has the descriptors, and stays */
+        next_link->idle = link_idle;
         return next_link;
     }
     if (vmsg_link_in_use(next_link)) {
