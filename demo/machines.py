@@ -68,6 +68,10 @@ class Process:
                              f" {self._output.path(self.name)}")
 
     @property
+    def pid(self):
+        return self._process.pid
+
+    @property
     def stdin(self):
         return self._process.stdin
 
