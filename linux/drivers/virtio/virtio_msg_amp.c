@@ -427,7 +427,7 @@ static bool amp_event_device(struct virtio_msg_amp *amp,
 		if (!adev)
 			return true;
 		adev->removed = true;
-		virtio_msg_break(&adev->vmdev);
+		virtio_msg_break(&adev->vmdev, false);
 		break;
 	default:
 		return false;
@@ -505,7 +505,7 @@ static void amp_check_restart(struct virtio_msg_amp *amp)
 		return;
 
 	xa_for_each(&amp->devices, num, adev)
-		virtio_msg_break(&adev->vmdev);
+		virtio_msg_break(&adev->vmdev, false);
 	amp_abort_requests(amp, -ECONNRESET);
 	set_bit(AMP_TELL_RESTARTED, &amp->flags);
 	amp_schedule_scan(amp);
@@ -731,7 +731,7 @@ static void amp_break_devices(struct virtio_msg_amp *amp)
 
 	spin_lock_irq(&amp->rx_lock);
 	xa_for_each(&amp->devices, num, adev)
-		virtio_msg_break(&adev->vmdev);
+		virtio_msg_break(&adev->vmdev, false);
 	spin_unlock_irq(&amp->rx_lock);
 }
 

@@ -5,6 +5,8 @@
 #ifndef _VIRTIO_MSG_COMPAT_H
 #define _VIRTIO_MSG_COMPAT_H
 
+#include <linux/device.h>
+#include <linux/swiotlb.h>
 #include <linux/version.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
@@ -49,5 +51,39 @@ static inline u32 virtio_msg_notification_data(struct virtqueue *vq)
 	return 0;
 }
 #endif
+
+/**
+ * virtio_msg_bounced - does an address lie in the memory for bouncing DMA
+ * @dev: what does the DMA
+ * @address: a physical address
+ */
+static inline bool virtio_msg_bounced(struct device *dev, phys_addr_t address)
+{
+#ifdef CONFIG_SWIOTLB
+	struct io_tlb_mem *mem = dev->dma_io_tlb_mem;
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+	struct io_tlb_mem *pool = mem;
+#else
+	struct io_tlb_pool *pool = &mem->defpool;
+#endif
+
+	return mem && address >= pool->start && address < pool->end;
+#else
+	return false;
+#endif
+}
+
+/**
+ * virtio_msg_must_bounce - is all DMA of a device confined to that memory
+ * @dev: what does the DMA
+ */
+static inline bool virtio_msg_must_bounce(struct device *dev)
+{
+#ifdef CONFIG_SWIOTLB
+	return dev->dma_io_tlb_mem && dev->dma_io_tlb_mem->force_bounce;
+#else
+	return false;
+#endif
+}
 
 #endif /* _VIRTIO_MSG_COMPAT_H */

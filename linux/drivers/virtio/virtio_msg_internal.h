@@ -12,7 +12,11 @@
 #include <linux/virtio_msg.h>
 #include <linux/workqueue.h>
 
+/* The virtio specification's largest split queue */
+#define VIRTIO_MSG_MAX_QUEUE_SIZE	32768
+
 struct virtio_msg_device;
+struct virtio_msg_track;
 
 /**
  * struct virtio_msg_vq - one virtqueue of a device
@@ -21,12 +25,16 @@ struct virtio_msg_device;
  * @pending: for the bus, while a notification of this queue waits for room;
  *	empty otherwise
  * @next_offset: for the bus, what the waiting notification is to say
+ * @track: what is outstanding in the queue, or NULL where nobody asks
+ * @draining: what is outstanding is being failed
  */
 struct virtio_msg_vq {
 	struct virtqueue *vq;
 	struct list_head node;
 	struct list_head pending;
 	u32 next_offset;
+	struct virtio_msg_track *track;
+	bool draining;
 };
 
 /**
@@ -77,9 +85,10 @@ struct virtio_msg_ops {
  * @failed: the device said that it needs a reset, and got none since
  * @tell_failed: the log does not say so yet
  * @broken: no message is sent to this device any more, but for its reset
+ * @may_answer: the device side was there when the device was given up
  * @lock: protects @vqs and held while a queue's callback runs
  * @vqs: list of struct virtio_msg_vq
- * @break_work: tells the virtio core that the device is broken
+ * @break_work: tells the virtio core and the drivers that the device is broken
  */
 struct virtio_msg_device {
 	struct virtio_device vdev;
@@ -98,6 +107,7 @@ struct virtio_msg_device {
 	bool failed;
 	bool tell_failed;
 	bool broken;
+	bool may_answer;
 
 	/* vqs; a queue on that list is not deleted meanwhile */
 	spinlock_t lock;
@@ -164,11 +174,13 @@ bool virtio_msg_event(struct virtio_msg_device *vmdev,
 /**
  * virtio_msg_break - give a device up
  * @vmdev: an initialized device
+ * @may_answer: whether the device side still has the device, as far as is known
  *
- * Every further request fails at once and the virtio core hears of it a bit
- * later.  Any context.  D-03.
+ * Every further request fails at once.  A bit later the virtio core hears of it
+ * and all that is outstanding in the device's queues is completed as failed,
+ * after a reset if the device side @may_answer one.  Any context.  D-03.
  */
-void virtio_msg_break(struct virtio_msg_device *vmdev);
+void virtio_msg_break(struct virtio_msg_device *vmdev, bool may_answer);
 
 /**
  * virtio_msg_shutdown - have a device leave the memory alone
@@ -182,8 +194,7 @@ void virtio_msg_shutdown(struct virtio_msg_device *vmdev);
  * virtio_msg_recover - find out what is left of a device
  * @vmdev: a registered device, maybe broken, whose link is alive
  *
- * Asks for its status.  If the device side still knows the device, its queues
- * go on, and what was under way in them comes to an end.  May sleep.
+ * Asks for its status, if it is not broken.  May sleep.
  *
  * Return: true if all is well; false if the device has to be removed, since
  * the device side has lost it or a request to it had failed.

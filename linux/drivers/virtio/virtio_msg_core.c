@@ -13,13 +13,12 @@
 #include <linux/slab.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
 #include <linux/virtio_ring.h>
 
 #include "virtio_msg_compat.h"
+#include "virtio_msg_drain.h"
 #include "virtio_msg_internal.h"
-
-/* The virtio specification's largest split queue */
-#define VIRTIO_MSG_MAX_QUEUE_SIZE	32768
 
 /* The core keeps 64 feature bits. */
 #define VIRTIO_MSG_CORE_FEATURE_BLOCKS	2
@@ -33,6 +32,11 @@
 /* A device that does not reset at once is asked this often, 20 ms apart. */
 #define VIRTIO_MSG_RESET_TRIES		50
 
+static bool packed;
+module_param(packed, bool, 0444);
+MODULE_PARM_DESC(packed,
+		 "Accept packed rings; what is outstanding in one cannot be failed when its device goes, so that its driver may wait for ever (default N)");
+
 #define to_virtio_msg_device(_vdev) \
 	container_of(_vdev, struct virtio_msg_device, vdev)
 
@@ -41,28 +45,15 @@ static struct device *vm_parent(struct virtio_msg_device *vmdev)
 	return vmdev->vdev.dev.parent;
 }
 
-static void vm_break_work(struct work_struct *work)
-{
-	struct virtio_msg_device *vmdev =
-		container_of(work, struct virtio_msg_device, break_work);
-
-	virtio_break_device(&vmdev->vdev);
-
-	/* Only now: the log may have a console on this very device. */
-	if (xchg(&vmdev->tell_failed, false))
-		dev_err_ratelimited(vm_parent(vmdev),
-				    "device %u has failed and needs a reset\n",
-				    vmdev->dev_num);
-}
-
 /* Unbound, as a driver that keeps its CPU to itself may wait for just this */
 static void vm_schedule_break(struct virtio_msg_device *vmdev)
 {
 	queue_work(system_unbound_wq, &vmdev->break_work);
 }
 
-void virtio_msg_break(struct virtio_msg_device *vmdev)
+void virtio_msg_break(struct virtio_msg_device *vmdev, bool may_answer)
 {
+	WRITE_ONCE(vmdev->may_answer, may_answer);
 	WRITE_ONCE(vmdev->broken, true);
 
 	/* The core's list of queues exists once there was one of ours. */
@@ -102,7 +93,7 @@ static int vm_transfer(struct virtio_msg_device *vmdev, u8 msg_id,
 		    VIRTIO_MSG_HDR_SIZE + response_len)
 		err = -EPROTO;
 	if (err) {
-		virtio_msg_break(vmdev);
+		virtio_msg_break(vmdev, true);
 		dev_err_ratelimited(vm_parent(vmdev),
 				    "device %u: request 0x%02x failed (%d), giving the device up\n",
 				    vmdev->dev_num, msg_id, err);
@@ -113,7 +104,7 @@ static int vm_transfer(struct virtio_msg_device *vmdev, u8 msg_id,
 /* For an answer that came but makes no sense */
 static int vm_bad_answer(struct virtio_msg_device *vmdev, const char *what)
 {
-	virtio_msg_break(vmdev);
+	virtio_msg_break(vmdev, true);
 	dev_err_ratelimited(vm_parent(vmdev),
 			    "device %u: bad %s, giving the device up\n",
 			    vmdev->dev_num, what);
@@ -158,6 +149,10 @@ static u64 vm_get_features(struct virtio_device *vdev)
 			features |= (u64)le32_to_cpu(response.features.features[i])
 				    << (32 * (first + i));
 	}
+
+	/* A packed ring has no trace of a request that the device has seen. */
+	if (!packed)
+		features &= ~BIT_ULL(VIRTIO_F_RING_PACKED);
 	return features;
 }
 
@@ -401,6 +396,48 @@ static void vm_post_reset(struct virtio_msg_device *vmdev)
 	vmdev->ops->post(vmdev, &request);
 }
 
+/*
+ * Only a device that has answered its reset is sure not to write to memory that
+ * its driver gets back.  Where no answer can be had there is nobody, or it is
+ * out of our hands.
+ */
+static void vm_reset_broken(struct virtio_msg_device *vmdev)
+{
+	struct virtio_msg request, response = {};
+
+	request.status.status = 0;
+	vm_request_init(vmdev, VIRTIO_MSG_SET_DEVICE_STATUS, &request,
+			sizeof(request.status));
+	if (!READ_ONCE(vmdev->may_answer) ||
+	    vmdev->ops->transfer(vmdev, &request, &response))
+		vm_post_reset(vmdev);
+}
+
+static void vm_break_work(struct work_struct *work)
+{
+	struct virtio_msg_device *vmdev =
+		container_of(work, struct virtio_msg_device, break_work);
+
+	virtio_break_device(&vmdev->vdev);
+
+	/* Only now: the log may have a console on this very device. */
+	if (xchg(&vmdev->tell_failed, false))
+		dev_err_ratelimited(vm_parent(vmdev),
+				    "device %u has failed and needs a reset\n",
+				    vmdev->dev_num);
+
+	vm_reset_broken(vmdev);
+	virtio_msg_drain(vmdev);
+}
+
+/* From then on the driver's callbacks are not called. */
+static void vm_silence(struct virtio_msg_device *vmdev)
+{
+	spin_lock_irq(&vmdev->lock);
+	vmdev->status_set = 0;
+	spin_unlock_irq(&vmdev->lock);
+}
+
 static void vm_reset(struct virtio_device *vdev)
 {
 	struct virtio_msg_device *vmdev = to_virtio_msg_device(vdev);
@@ -408,7 +445,7 @@ static void vm_reset(struct virtio_device *vdev)
 	u8 msg_id = VIRTIO_MSG_SET_DEVICE_STATUS;
 	unsigned int tries;
 
-	vmdev->status_set = 0;
+	vm_silence(vmdev);
 	WRITE_ONCE(vmdev->status, 0);
 	WRITE_ONCE(vmdev->failed, false);
 	if (READ_ONCE(vmdev->broken)) {
@@ -438,11 +475,17 @@ static void vm_reset(struct virtio_device *vdev)
 static bool vm_notify(struct virtqueue *vq)
 {
 	struct virtio_msg_device *vmdev = to_virtio_msg_device(vq->vdev);
+	struct virtio_msg_vq *mvq = vq->priv;
 
+	virtio_msg_track(mvq->track);
+
+	/* What is put into the queue meanwhile is failed like the rest. */
+	if (READ_ONCE(mvq->draining))
+		return true;
 	if (READ_ONCE(vmdev->broken))
 		return false;
 
-	return vmdev->ops->notify(vmdev, vq->priv,
+	return vmdev->ops->notify(vmdev, mvq,
 				  virtio_msg_notification_data(vq));
 }
 
@@ -517,6 +560,29 @@ static void vm_remove_vq(struct virtio_msg_device *vmdev,
 	vmdev->ops->cancel_notify(vmdev, mvq);
 }
 
+/*
+ * Drivers wait for what their callbacks tell them.  Not so virtio_net: it polls,
+ * and when it goes it takes back by itself what is in its queues.
+ */
+static bool vm_track_vq(struct virtio_msg_vq *mvq)
+{
+	struct virtio_device *vdev = mvq->vq->vdev;
+
+	if (!mvq->vq->callback || vdev->id.device == VIRTIO_ID_NET ||
+	    __virtio_test_bit(vdev, VIRTIO_F_RING_PACKED))
+		return true;
+	mvq->track = virtio_msg_track_new(mvq->vq);
+	return mvq->track;
+}
+
+/* What is not on the device's list any longer, or was never there */
+static void vm_free_vq(struct virtio_msg_vq *mvq)
+{
+	virtio_msg_track_free(mvq->track);
+	vring_del_virtqueue(mvq->vq);
+	kfree(mvq);
+}
+
 static struct virtqueue *vm_setup_vq(struct virtio_msg_device *vmdev,
 				     unsigned int index,
 				     const struct virtqueue_info *info)
@@ -550,25 +616,25 @@ static struct virtqueue *vm_setup_vq(struct virtio_msg_device *vmdev,
 				    &vmdev->vdev, true, true, info->ctx,
 				    vm_notify, info->callback, info->name);
 	if (!vq) {
-		err = -ENOMEM;
-		goto err_free;
+		kfree(mvq);
+		return ERR_PTR(-ENOMEM);
 	}
 	vq->num_max = max_size;
 	vq->priv = mvq;
 	mvq->vq = vq;
+	if (!vm_track_vq(mvq)) {
+		vm_free_vq(mvq);
+		return ERR_PTR(-ENOMEM);
+	}
 	vm_add_vq(vmdev, mvq);
 
 	err = vm_activate_vq(vmdev, vq);
-	if (err)
-		goto err_remove;
+	if (err) {
+		vm_remove_vq(vmdev, mvq);
+		vm_free_vq(mvq);
+		return ERR_PTR(err);
+	}
 	return vq;
-
-err_remove:
-	vm_remove_vq(vmdev, mvq);
-	vring_del_virtqueue(vq);
-err_free:
-	kfree(mvq);
-	return ERR_PTR(err);
 }
 
 static void vm_del_vqs(struct virtio_device *vdev)
@@ -581,8 +647,7 @@ static void vm_del_vqs(struct virtio_device *vdev)
 		struct virtio_msg_vq *mvq = vq->priv;
 
 		vm_remove_vq(vmdev, mvq);
-		vring_del_virtqueue(vq);
-		kfree(mvq);
+		vm_free_vq(mvq);
 	}
 }
 
@@ -725,8 +790,12 @@ static bool vm_event_used(struct virtio_msg_device *vmdev, u32 index)
 	list_for_each_entry(mvq, &vmdev->vqs, node) {
 		if (!all && mvq->vq->index != index)
 			continue;
-		vring_interrupt(0, mvq->vq);
 		found = true;
+		/* A driver that is not ready, or not any more, is left alone. */
+		if (!(vmdev->status_set & VIRTIO_CONFIG_S_DRIVER_OK))
+			continue;
+		virtio_msg_track(mvq->track);
+		vring_interrupt(0, mvq->vq);
 	}
 	spin_unlock_irqrestore(&vmdev->lock, flags);
 	return found;
@@ -742,6 +811,7 @@ static void vm_event_config(struct virtio_msg_device *vmdev, u32 status)
 		WRITE_ONCE(vmdev->failed, true);
 		WRITE_ONCE(vmdev->tell_failed, true);
 		/* Requests still reach it: the driver may reset it. */
+		WRITE_ONCE(vmdev->may_answer, true);
 		vm_schedule_break(vmdev);
 	}
 	virtio_config_changed(&vmdev->vdev);
@@ -769,30 +839,14 @@ EXPORT_SYMBOL_GPL(virtio_msg_event);
 
 bool virtio_msg_recover(struct virtio_msg_device *vmdev)
 {
-	bool broken = READ_ONCE(vmdev->broken);
 	u8 expected = READ_ONCE(vmdev->status);
 
-	WRITE_ONCE(vmdev->broken, false);
-	if (expected && !vm_get_status(&vmdev->vdev)) {
-		virtio_msg_break(vmdev);
-		return false;
-	}
+	/* Its queues have been taken from it. */
 	if (READ_ONCE(vmdev->broken))
 		return false;
-
-	flush_work(&vmdev->break_work);
-	if (broken && !READ_ONCE(vmdev->failed) &&
-	    expected & VIRTIO_CONFIG_S_DRIVER_OK) {
-		__virtio_unbreak_device(&vmdev->vdev);
-		/* Who broke it in between has the last word. */
-		if (READ_ONCE(vmdev->broken) || READ_ONCE(vmdev->failed))
-			vm_schedule_break(vmdev);
-		/* Interrupts for broken queues went nowhere. */
-		local_bh_disable();
-		vm_event_used(vmdev, VIRTIO_MSG_ALL_VQUEUES);
-		local_bh_enable();
-	}
-	return !broken;
+	if (expected && !vm_get_status(&vmdev->vdev))
+		virtio_msg_break(vmdev, false);
+	return !READ_ONCE(vmdev->broken);
 }
 EXPORT_SYMBOL_GPL(virtio_msg_recover);
 

@@ -1,0 +1,448 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * virtio-msg: what is outstanding in a queue, and how to bring it to an end
+ *
+ * The virtio core keeps to itself which requests are outstanding, but each one
+ * shows twice: in the available ring, and when it is done in the used ring.
+ * So a bit for each descriptor, flipped by every entry of either ring, tells
+ * it, as long as none is missed and none counts twice.
+ *
+ * To fail a request is to play the device: mark whatever status it would have
+ * written as an error, put the request into the used ring, call the driver.
+ * Without the mark a status byte of an earlier request could stand there and
+ * acknowledge a write that was lost.
+ */
+#include <linux/bitmap.h>
+#include <linux/bottom_half.h>
+#include <linux/dma-direct.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/virtio.h>
+#include <linux/virtio_9p.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
+#include <linux/virtio_ring.h>
+
+#include "virtio_msg_compat.h"
+#include "virtio_msg_drain.h"
+#include "virtio_msg_internal.h"
+
+/*
+ * Drivers find the status of a request at the start or at the end of what the
+ * device may write.  So many bytes are marked there, and not all of the data.
+ */
+#define DRAIN_MARK_BYTES	256
+
+/* No status, response or ack of any virtio device means success with these. */
+#define DRAIN_MARK		0xff
+
+/* Some drivers put each buffer back at once, so that there is no end. */
+#define DRAIN_MAX_TURNS		4
+
+/* In the place of a head that cannot be one; queues are never that large. */
+#define DRAIN_NO_HEAD		U16_MAX
+
+/**
+ * struct virtio_msg_track - what is outstanding in a queue
+ * @lock: protects all of this, innermost
+ * @vq: the queue
+ * @avail: the next entry of the available ring to look at
+ * @used: the next entry of the used ring to look at
+ * @lost: entries were missed; nothing is known until the queue is empty
+ * @outstanding: a bit for each descriptor that is the head of a request
+ * @seen: heads as they stood in the used ring when we looked
+ */
+struct virtio_msg_track {
+	/* innermost: all that follows */
+	spinlock_t lock;
+	struct virtqueue *vq;
+	u16 avail;
+	u16 used;
+	bool lost;
+	unsigned long *outstanding;
+	u16 seen[];
+};
+
+static const struct vring *track_vring(const struct virtio_msg_track *track)
+{
+	return virtqueue_get_vring(track->vq);
+}
+
+static struct vring_used_elem *track_used_elem(const struct virtio_msg_track *track,
+					       u16 index)
+{
+	const struct vring *vring = track_vring(track);
+
+	return &vring->used->ring[index & (vring->num - 1)];
+}
+
+static u16 track_avail_idx(const struct virtio_msg_track *track)
+{
+	const struct vring *vring = track_vring(track);
+
+	return virtio16_to_cpu(track->vq->vdev,
+			       /* Who sees the index, sees the entries. */
+			       virt_load_acquire(&vring->avail->idx));
+}
+
+static u16 track_used_idx(const struct virtio_msg_track *track)
+{
+	const struct vring *vring = track_vring(track);
+
+	return virtio16_to_cpu(track->vq->vdev,
+			       /* Likewise. */
+			       virt_load_acquire(&vring->used->idx));
+}
+
+struct virtio_msg_track *virtio_msg_track_new(struct virtqueue *vq)
+{
+	unsigned int num = virtqueue_get_vring_size(vq);
+	struct virtio_msg_track *track;
+
+	track = kvzalloc(struct_size(track, seen, num), GFP_KERNEL);
+	if (!track)
+		return NULL;
+	track->outstanding = bitmap_zalloc(num, GFP_KERNEL);
+	if (!track->outstanding) {
+		kvfree(track);
+		return NULL;
+	}
+	spin_lock_init(&track->lock);
+	track->vq = vq;
+	track->avail = track_avail_idx(track);
+	track->used = track->avail;
+	return track;
+}
+
+void virtio_msg_track_free(struct virtio_msg_track *track)
+{
+	if (!track)
+		return;
+	bitmap_free(track->outstanding);
+	kvfree(track);
+}
+
+static void track_flip(struct virtio_msg_track *track, u32 head)
+{
+	if (head < track_vring(track)->num)
+		__change_bit(head, track->outstanding);
+}
+
+/* In an empty queue the device has used all that was ever made available. */
+static void track_find_again(struct virtio_msg_track *track)
+{
+	u16 avail = track_avail_idx(track);
+
+	if (READ_ONCE(track->vq->num_free) != track_vring(track)->num ||
+	    track_avail_idx(track) != avail)
+		return;
+	bitmap_zero(track->outstanding, track_vring(track)->num);
+	track->avail = avail;
+	track->used = avail;
+	track->lost = false;
+}
+
+static void track_used(struct virtio_msg_track *track)
+{
+	struct vring_used_elem *elem = track_used_elem(track, track->used);
+	unsigned int slot = track->used++ & (track_vring(track)->num - 1);
+	u32 head = virtio32_to_cpu(track->vq->vdev, READ_ONCE(elem->id));
+
+	track->seen[slot] = min_t(u32, head, DRAIN_NO_HEAD);
+	track_flip(track, head);
+}
+
+/* Caller holds the lock. */
+static void track_update(struct virtio_msg_track *track)
+{
+	const struct vring *vring = track_vring(track);
+	u16 used = track_used_idx(track);
+	u16 avail = track_avail_idx(track);
+	unsigned int slot;
+
+	if (track->lost || (u16)(avail - track->avail) > vring->num) {
+		track->lost = true;
+		track_find_again(track);
+		return;
+	}
+
+	for (; track->avail != avail; track->avail++) {
+		slot = track->avail & (vring->num - 1);
+		track_flip(track, virtio16_to_cpu(track->vq->vdev,
+						  READ_ONCE(vring->avail->ring[slot])));
+	}
+
+	/* Only a device that has gone mad uses more than there is. */
+	if ((u16)(used - track->used) <= (u16)(avail - track->used))
+		while (track->used != used)
+			track_used(track);
+}
+
+void virtio_msg_track(struct virtio_msg_track *track)
+{
+	unsigned long flags;
+
+	if (!track)
+		return;
+	spin_lock_irqsave(&track->lock, flags);
+	track_update(track);
+	spin_unlock_irqrestore(&track->lock, flags);
+}
+
+/*
+ * Brings all in line with what the driver has taken out of the used ring, and
+ * empties that.  Returns the index of the entry that the driver takes next.
+ */
+static u16 track_rewind(struct virtio_msg_track *track)
+{
+	const struct vring *vring = track_vring(track);
+	/* It is that index, and the callback is wanted anyway. */
+	u16 taken = virtqueue_enable_cb_prepare(track->vq);
+
+	track_update(track);
+	if ((u16)(taken - track->used) <= vring->num)
+		while (track->used != taken)
+			track_used(track);
+	else if ((u16)(track->used - taken) > vring->num)
+		track->lost = true;
+	else
+		while (track->used != taken) {
+			track->used--;
+			track_flip(track, track->seen[track->used &
+						      (vring->num - 1)]);
+		}
+
+	vring->used->idx = cpu_to_virtio16(track->vq->vdev, taken);
+	return taken;
+}
+
+/*
+ * The rings are where the device side may write, and so may the descriptors be
+ * that are read from there.  What they point at has to be memory that the
+ * device side may write to as well: it gains nothing by our writing there.
+ */
+static void *drain_memory(struct virtio_msg_device *vmdev, u64 address,
+			  size_t len)
+{
+	struct device *dev = vmdev->vdev.dev.parent;
+	phys_addr_t first, last, page;
+
+	if (!len || device_iommu_mapped(dev))
+		return NULL;
+	first = dma_to_phys(dev, address);
+	last = first + len - 1;
+	if (last < first)
+		return NULL;
+
+	for (page = first & PAGE_MASK; page <= last; page += PAGE_SIZE)
+		if (!virtio_msg_bounced(dev, page) &&
+		    (virtio_msg_must_bounce(dev) ||
+		     !pfn_valid(PHYS_PFN(page)) ||
+		     PageReserved(pfn_to_page(PHYS_PFN(page)))))
+			return NULL;
+	return phys_to_virt(first);
+}
+
+static bool drain_mark(struct virtio_msg_device *vmdev, u64 address, u32 len)
+{
+	u32 part = min_t(u32, len, DRAIN_MARK_BYTES);
+	void *start = drain_memory(vmdev, address, part);
+	void *end = drain_memory(vmdev, address + len - part, part);
+
+	if (!start || !end)
+		return false;
+	memset(start, DRAIN_MARK, part);
+	memset(end, DRAIN_MARK, part);
+	return true;
+}
+
+/* A descriptor, read once */
+struct drain_desc {
+	u64 address;
+	u32 len;
+	u16 flags;
+	u16 next;
+};
+
+static struct drain_desc drain_read(struct virtio_device *vdev,
+				    const struct vring_desc *desc)
+{
+	return (struct drain_desc) {
+		.address = virtio64_to_cpu(vdev, READ_ONCE(desc->addr)),
+		.len = virtio32_to_cpu(vdev, READ_ONCE(desc->len)),
+		.flags = virtio16_to_cpu(vdev, READ_ONCE(desc->flags)),
+		.next = virtio16_to_cpu(vdev, READ_ONCE(desc->next)),
+	};
+}
+
+/*
+ * Marks what the device may write for a request as failed.  Returns false if
+ * the descriptors do not say, or not sensibly, what that is.  *writable is set
+ * to how much it is.
+ */
+static bool drain_fail(struct virtio_msg_device *vmdev,
+		       const struct vring *vring, unsigned int head,
+		       u32 *writable)
+{
+	const struct vring_desc *table = vring->desc;
+	struct drain_desc desc = drain_read(&vmdev->vdev, &table[head]);
+	unsigned int count = vring->num, steps;
+
+	if (desc.flags & VRING_DESC_F_INDIRECT) {
+		count = desc.len / sizeof(*table);
+		if (!count || count > VIRTIO_MSG_MAX_QUEUE_SIZE)
+			return false;
+		table = drain_memory(vmdev, desc.address,
+				     count * sizeof(*table));
+		if (!table)
+			return false;
+		desc = drain_read(&vmdev->vdev, table);
+	}
+
+	*writable = 0;
+	for (steps = 0; steps < count; steps++) {
+		if (desc.flags & VRING_DESC_F_WRITE) {
+			if (!drain_mark(vmdev, desc.address, desc.len))
+				return false;
+			*writable += desc.len;
+		}
+		if (!(desc.flags & VRING_DESC_F_NEXT))
+			return true;
+		if (desc.next >= count)
+			return false;
+		desc = drain_read(&vmdev->vdev, &table[desc.next]);
+	}
+	return false;
+}
+
+/* The length that goes with a failed request */
+static u32 drain_len(struct virtio_device *vdev, u32 writable)
+{
+	/*
+	 * Nothing was written, which drivers of data take for no data.  But 9p
+	 * takes it for nothing at all, and finds out from the content that
+	 * something is wrong.
+	 */
+	return vdev->id.device == VIRTIO_ID_9P ? writable : 0;
+}
+
+/*
+ * Puts what is outstanding into the used ring, from index first on.  Returns
+ * how many requests that were, and in *kept how many had to be left.
+ */
+static unsigned int drain_offer(struct virtio_msg_device *vmdev,
+				struct virtio_msg_track *track, u16 first,
+				unsigned int *kept)
+{
+	const struct vring *vring = track_vring(track);
+	struct virtio_device *vdev = &vmdev->vdev;
+	unsigned int head, offered = 0;
+	struct vring_used_elem *elem;
+	u32 writable;
+
+	*kept = 0;
+	for_each_set_bit(head, track->outstanding, vring->num) {
+		if (!drain_fail(vmdev, vring, head, &writable)) {
+			(*kept)++;
+			continue;
+		}
+		elem = track_used_elem(track, first + offered);
+		elem->id = cpu_to_virtio32(vdev, head);
+		elem->len = cpu_to_virtio32(vdev, drain_len(vdev, writable));
+		offered++;
+	}
+	/* As the device does it */
+	virt_store_release(&vring->used->idx,
+			   cpu_to_virtio16(vdev, first + offered));
+	return offered;
+}
+
+/*
+ * Lets the driver take what is in the used ring.  Returns false if the core
+ * has refused some of it.
+ */
+static bool drain_call(struct virtio_msg_vq *mvq)
+{
+	bool refused;
+
+	WRITE_ONCE(mvq->draining, true);
+	__virtqueue_unbreak(mvq->vq);
+	vring_interrupt(0, mvq->vq);
+	refused = virtqueue_is_broken(mvq->vq);
+	__virtqueue_break(mvq->vq);
+	WRITE_ONCE(mvq->draining, false);
+	return !refused;
+}
+
+/*
+ * Caller holds the device's lock, so that no callback runs.  Returns false if
+ * something is left that a driver may wait for.
+ */
+static bool drain_vq(struct virtio_msg_device *vmdev, struct virtio_msg_vq *mvq)
+{
+	struct virtio_msg_track *track = mvq->track;
+	const struct vring *vring = track_vring(track);
+	int turns = DRAIN_MAX_TURNS * vring->num;
+	unsigned int kept = 0, offered, taken;
+	u32 head = DRAIN_NO_HEAD;
+	bool agreed;
+	u16 first;
+
+	spin_lock(&track->lock);
+	for (;;) {
+		first = track_rewind(track);
+		/* What the core refused is not outstanding, whoever said so. */
+		if (head < vring->num)
+			__clear_bit(head, track->outstanding);
+		if (turns <= 0 || track->lost ||
+		    READ_ONCE(mvq->vq->num_free) == vring->num)
+			break;
+		offered = drain_offer(vmdev, track, first, &kept);
+		if (!offered)
+			break;
+
+		spin_unlock(&track->lock);
+		agreed = drain_call(mvq);
+		spin_lock(&track->lock);
+
+		taken = (u16)(virtqueue_enable_cb_prepare(mvq->vq) - first);
+		head = DRAIN_NO_HEAD;
+		if (taken < offered && !agreed)
+			head = virtio32_to_cpu(mvq->vq->vdev,
+					       track_used_elem(track, first + taken)->id);
+		else if (!taken)
+			/* It does not take anything now, so it does not wait. */
+			break;
+		turns -= max(taken, 1U);
+	}
+	track_rewind(track);
+	spin_unlock(&track->lock);
+	return !kept && !track->lost;
+}
+
+void virtio_msg_drain(struct virtio_msg_device *vmdev)
+{
+	struct virtio_msg_vq *mvq;
+	bool done = true;
+
+	/*
+	 * Drivers use their queues with preemption off.  Who found one of them
+	 * sound before it was broken is through with it after this.
+	 */
+	synchronize_rcu();
+
+	/* Completions raise softirqs, which run when this ends. */
+	local_bh_disable();
+	spin_lock_irq(&vmdev->lock);
+	if (vmdev->status_set & VIRTIO_CONFIG_S_DRIVER_OK)
+		list_for_each_entry(mvq, &vmdev->vqs, node)
+			if (mvq->track && !drain_vq(vmdev, mvq))
+				done = false;
+	spin_unlock_irq(&vmdev->lock);
+	local_bh_enable();
+
+	if (!done)
+		dev_warn(vmdev->vdev.dev.parent,
+			 "device %u: requests are left that cannot be failed, its driver may wait for them for ever\n",
+			 vmdev->dev_num);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * virtio-msg: what is outstanding in a queue, and how to bring it to an end
+ *
+ * A driver waits, some for ever, for the requests that it has put into a
+ * queue, and only the device side completes them.  When that one is gone, the
+ * transport completes them in its place, as failed.
+ */
+#ifndef _VIRTIO_MSG_DRAIN_H
+#define _VIRTIO_MSG_DRAIN_H
+
+#include <linux/types.h>
+
+struct virtio_msg_device;
+struct virtio_msg_track;
+struct virtio_msg_vq;
+struct virtqueue;
+
+/**
+ * virtio_msg_track_new - begin to follow a queue
+ * @vq: a split queue with a callback, empty so far
+ *
+ * May sleep.
+ *
+ * Return: what virtio_msg_track_free() frees, or NULL if memory is short.
+ */
+struct virtio_msg_track *virtio_msg_track_new(struct virtqueue *vq);
+
+/**
+ * virtio_msg_track_free - stop following a queue
+ * @track: what virtio_msg_track_new() returned, or NULL
+ */
+void virtio_msg_track_free(struct virtio_msg_track *track);
+
+/**
+ * virtio_msg_track - see what was put into a queue and what came back
+ * @track: of the queue, or NULL if that one is not followed
+ *
+ * To be called often enough that the rings do not turn round in between:
+ * before each callback of the queue and for each notification.  Any context.
+ */
+void virtio_msg_track(struct virtio_msg_track *track);
+
+/**
+ * virtio_msg_drain - complete what is outstanding in a device's queues as failed
+ * @vmdev: a device whose queues are broken, and have been so for as long as
+ *	operations on them may take
+ *
+ * The device side must not use the queues any more, as far as can be told.
+ * What the drivers wait for ends with an error; the queues stay broken.  Takes
+ * the device's lock and calls the callbacks of the queues.  Does nothing while
+ * no driver has the device running.  May sleep.
+ */
+void virtio_msg_drain(struct virtio_msg_device *vmdev);
+
+#endif /* _VIRTIO_MSG_DRAIN_H */
