@@ -16,6 +16,7 @@ NET ?= user
 MODE ?= two
 KERNEL ?= trixie
 DEMO_ARGS ?=
+RESTART_ARGS ?=
 FUZZ_TIME ?= 60
 FUZZ_TARGET ?=
 
@@ -27,7 +28,8 @@ QTESTS := $(patsubst tests/qtest/%.c,%,$(wildcard tests/qtest/virtio-msg*-test.c
 UNITS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test-*.c))
 SUITES := $(UNITS) $(QTESTS) qos $(QTESTS:%=%-asan) qos-asan fuzz modules \
           demo-two-user demo-two-bridge \
-          demo-two-user-vfio demo-local-user demo-local-user-bookworm
+          demo-two-user-vfio demo-local-user demo-local-user-bookworm \
+          restart-trixie restart-bookworm
 
 .PHONY: all
 all: host arm64 modules
@@ -113,6 +115,15 @@ qos: host
 		scripts/build-qemu host tests/qtest/qos-test
 	@$(SUITE) qos scripts/run-qos
 
+# Either side is killed, unloaded or reset under load and comes back.
+.PHONY: restart restart-image
+restart-image: images
+	@$(STEP) restart-image "making the image of the restart test" \
+		tests/driver/restart-image $(KERNEL)
+
+restart: restart-image
+	@tests/driver/restart --kernel $(KERNEL) $(RESTART_ARGS)
+
 #
 # With sanitizers, by clang
 #
@@ -183,6 +194,8 @@ check: images
 	-@$(STEP) images-bookworm "making the image with Linux 6.1" \
 		scripts/build-images driver-bookworm
 	-@demo/run --mode local --kernel bookworm --cycles 1
+	-@$(MAKE) restart KERNEL=trixie
+	-@$(MAKE) restart KERNEL=bookworm
 	@echo
 	@rc=0; scripts/conformance --quiet || rc=1; \
 	scripts/tally $(SUITES) || rc=1; exit $$rc
@@ -191,6 +204,10 @@ check: images
 check-long:
 	@rc=0; \
 	$(MAKE) fuzz FUZZ_TIME=1800 || rc=1; \
+	for kernel in trixie bookworm; do \
+		$(MAKE) restart KERNEL=$$kernel RESTART_ARGS="--kills 100 \
+			--unloads 20 --resets 10 --stops 10" || rc=1; \
+	done; \
 	exit $$rc
 
 .PHONY: tally
@@ -231,6 +248,10 @@ help:
 	@echo "  demo-local   the quick variant: one machine, the device process on"
 	@echo "               this host"
 	@echo "  demo-shell   leave both machines at a prompt, in tmux"
+	@echo "  restart      stop either side under load, again and again, and check"
+	@echo "               that no write which was acknowledged is lost;"
+	@echo "               KERNEL= as above, RESTART_ARGS=... goes to"
+	@echo "               tests/driver/restart"
 	@echo "  check        all tests: unit tests, qtests, the modules, the demo"
 	@echo "  unit         only the unit tests, which need no QEMU"
 	@echo "  qtest        only the qtests"
