@@ -250,8 +250,8 @@ def _machine(qemu, name, machine, memory, console, control, options):
             *options]
 
 
-def _shared_ram(name, fd):
-    return ["-object", f"memory-backend-file,id={name},size=1G,share=on,"
+def _shared_ram(name, fd, size="1G"):
+    return ["-object", f"memory-backend-file,id={name},size={size},share=on,"
                        f"mem-path=/proc/self/fd/{fd}"]
 
 
@@ -261,12 +261,14 @@ def _linux(kernel, initrd, arguments):
 
 
 def driver_machine(qemu, kernel, initrd, arguments, console, control, ram,
-                   ivshmem):
-    """The command line of the driver machine: its RAM is the file behind the
-    descriptor `ram`, IVSHMEM1 comes from the server at `ivshmem`."""
+                   ivshmem, memory="1G", cpus=1):
+    """The command line of the driver machine: its RAM, as much as `memory`
+    says, is the file behind the descriptor `ram`, IVSHMEM1 comes from the
+    server at `ivshmem`."""
     return _machine(
         qemu, "driver", ",memory-backend=ram",
-        ["-m", "1G"] + _shared_ram("ram", ram), console, control,
+        ["-m", memory, "-smp", str(cpus)] + _shared_ram("ram", ram, memory),
+        console, control,
         ["-netdev", "user,id=nic", "-device", "e1000e,netdev=nic,addr=2,romfile=",
          "-chardev", f"socket,id=ivshmem,path={ivshmem}",
          "-device", "ivshmem-doorbell,chardev=ivshmem,vectors=2,addr=3"]
