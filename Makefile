@@ -27,7 +27,7 @@ SUITE := scripts/run-suite
 QTESTS := $(patsubst tests/qtest/%.c,%,$(wildcard tests/qtest/virtio-msg*-test.c))
 UNITS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test-*.c))
 SUITES := $(UNITS) $(QTESTS) qos $(QTESTS:%=%-asan) qos-asan fuzz modules \
-          demo-two-user demo-two-bridge \
+          driver driver-bookworm demo-two-user demo-two-bridge \
           demo-two-user-vfio demo-local-user demo-local-user-bookworm \
           restart-trixie restart-bookworm
 
@@ -90,7 +90,8 @@ demo-shell: images
 # Tests
 #
 
-.PHONY: unit-build unit qtest qos bench conformance check check-long
+.PHONY: unit-build unit qtest qos driver images-bookworm bench conformance \
+        check check-long
 unit-build: deps
 	@$(STEP) native "building the unit tests" scripts/build-native
 
@@ -114,6 +115,16 @@ qos: host
 	@$(STEP) qos-test "building QEMU's own tests" \
 		scripts/build-qemu host tests/qtest/qos-test
 	@$(SUITE) qos scripts/run-qos
+
+# What changed between the kernels, with the older of the two.
+driver: images images-bookworm
+	@rc=0; $(SUITE) driver tests/driver/run || rc=1; \
+	$(SUITE) driver-bookworm tests/driver/run --kernel bookworm \
+		/driver/d-01 /driver/d-06 || rc=1; exit $$rc
+
+images-bookworm: images
+	@$(STEP) images-bookworm "making the image with Linux 6.1" \
+		scripts/build-images driver-bookworm
 
 # Either side is killed, unloaded or reset under load and comes back.
 .PHONY: restart restart-image
@@ -187,12 +198,11 @@ check: images
 	-@$(MAKE) qos-asan
 	-@$(MAKE) fuzz-build && $(SUITE) fuzz scripts/fuzz --tap --time 10
 	-@$(SUITE) modules scripts/check-modules
+	-@$(MAKE) driver
 	-@demo/run --mode two --net user
 	-@demo/run --mode two --net bridge
 	-@demo/run --mode two --net user --sysmem-map vfio --cycles 1
 	-@demo/run --mode local
-	-@$(STEP) images-bookworm "making the image with Linux 6.1" \
-		scripts/build-images driver-bookworm
 	-@demo/run --mode local --kernel bookworm --cycles 1
 	-@$(MAKE) restart KERNEL=trixie
 	-@$(MAKE) restart KERNEL=bookworm
@@ -263,6 +273,8 @@ help:
 	@echo "  fuzz         run the fuzzers, each for FUZZ_TIME=60 seconds;"
 	@echo "               FUZZ_TARGET=... chooses one, see scripts/fuzz --list"
 	@echo "  check-long   what takes hours: each fuzzer for 30 minutes"
+	@echo "  driver       only the modules, in a booted machine, against a device"
+	@echo "               side that misbehaves; see tests/driver/run --help"
 	@echo "  bench        measure start-up, memory and round trips"
 	@echo "  clean        remove all that was built, keep what was downloaded"
 	@echo "  distclean    remove build/ altogether"

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the tests get: a driver machine, and a device side on its link."""
+
+import asyncio
+import mmap
+import os
+import random
+import shutil
+import tempfile
+
+import machines
+from devices import Memory
+from machine import MEMORY_SIZE, PATIENCE, DriverMachine, Failure
+from side import Side
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+BUILD = os.path.join(TOP, "build")
+QEMU = os.path.join(BUILD, "host", "qemu-system-aarch64")
+
+FUNCTION = "/sys/bus/pci/devices/0000:00:03.0"
+# In the order in which they can be removed
+MODULES = ["virtio_msg_ivshmem", "virtio_msg_amp", "virtio_msg"]
+DRIVERS = ["virtio-rng", "virtio_blk", "virtio_net"]
+
+
+class Bench:
+    """A driver machine with Debian's kernel, booted when it is first needed
+    and again after a test that has left it in doubt.
+
+    Every test begins with no module of ours loaded, and every test ends so:
+    settle() sees to that, and has a look at the kernel's log.
+    """
+
+    def __init__(self, kernel, full, output):
+        self.kernel = kernel
+        self.full = full
+        self.output = output
+        self.random = random.Random()
+        self.machine = None
+        self.broken = None
+        self.directory = tempfile.mkdtemp(prefix="virtio-msg-driver-")
+        self.ram = os.memfd_create("driver-machine-ram")
+        os.ftruncate(self.ram, MEMORY_SIZE)
+        self._log_start = 0
+
+    def size(self, short, full):
+        """How much of something to do: in every check, or with --full."""
+        return full if self.full else short
+
+    async def open_link(self):
+        """Start what serves the ivshmem; gives its socket."""
+        raise NotImplementedError
+
+    async def begin(self, seed):
+        """Get ready for a test."""
+        self.random.seed(seed)
+        if self.machine is None:
+            await self._boot()
+        self._log_start = len(self.machine.kernel_log)
+
+    async def _boot(self):
+        self.broken = asyncio.get_running_loop().create_future()
+        self.machine = DriverMachine(self.output, self._ended, self.directory)
+        ivshmem = await self.open_link()
+        async with asyncio.timeout(2 * PATIENCE):
+            await self.machine.start_machine(
+                QEMU, os.path.join(BUILD, "kernel", self.kernel, "vmlinuz"),
+                os.path.join(BUILD, "images", f"driver-{self.kernel}.cpio"),
+                self.ram, ivshmem)
+        for driver in DRIVERS:
+            await self.shell(f"modprobe {driver}")
+
+    def _ended(self, text):
+        if not self.broken.done():
+            self.broken.set_result(text)
+
+    async def drop_machine(self):
+        """Have the next test begin with another machine."""
+        if self.machine:
+            await self.machine.stop()
+            os.unlink(self.machine.control_path)
+            self.machine = None
+
+    async def settle(self):
+        """End a test: remove what it has left loaded, look at the log."""
+        await self.unload()
+        await self.machine.read_log()
+        if reports := self.machine.reports(self._log_start):
+            raise AssertionError("the kernel reports: " + "\n".join(reports))
+
+    def log(self):
+        """The lines of the kernel's log since the test began."""
+        return self.machine.kernel_log[self._log_start:]
+
+    async def logs(self, pattern, count=1, seconds=PATIENCE):
+        """Wait for lines of the log since the test began; gives them."""
+        return await self.machine.logs(pattern, self._log_start, count,
+                                       seconds)
+
+    async def stuck_tasks(self):
+        """The kernel's own words about tasks that sleep and cannot be woken,
+        none if it cannot say so any more."""
+        start = len(self.machine.kernel_log)
+        try:
+            async with asyncio.timeout(10):
+                await self.shell("echo w >/proc/sysrq-trigger")
+                await self.machine.read_log()
+        except (TimeoutError, AssertionError):
+            pass
+        return [line for line in self.machine.kernel_log[start:]
+                if not line.startswith(("sysrq:", "driver test mark"))]
+
+    # In the driver machine
+
+    def run(self, command):
+        return self.machine.run(command)
+
+    async def shell(self, command, seconds=PATIENCE):
+        return await self.machine.shell(command, seconds)
+
+    async def load(self, **parameters):
+        """Load the modules, virtio_msg_amp with these parameters."""
+        words = " ".join(f"{name}={value}"
+                         for name, value in parameters.items())
+        await self.shell(f"modprobe virtio_msg_amp {words} &&"
+                         " modprobe virtio_msg_ivshmem")
+
+    async def unload(self):
+        """Remove the modules that are loaded, the one with the link first and
+        with all its devices in use; nothing must be left."""
+        for module in MODULES:
+            await self.shell(f"! grep -q '^{module} ' /proc/modules ||"
+                             f" rmmod {module}")
+        left = await self.shell("ls /sys/bus/virtio/devices")
+        if left:
+            raise AssertionError(f"devices are left without a link: {left}")
+
+    async def virtio_devices(self):
+        """The virtio devices that the kernel has, by name."""
+        return (await self.shell("ls /sys/bus/virtio/devices")).split()
+
+    async def dropped(self):
+        """How many messages the bus has dropped."""
+        return int(await self.shell(f"cat {FUNCTION}/virtio_msg/dropped"))
+
+    async def uptime(self):
+        """Seconds since the machine started."""
+        return float(await self.shell("cut -d ' ' -f 1 /proc/uptime"))
+
+    async def read_rng(self, size=64):
+        """Read from the current hwrng; fails unless all of it comes."""
+        count = await self.shell(
+            f"dd if=/dev/hwrng bs={size} count=1 iflag=fullblock 2>/dev/null"
+            " | wc -c")
+        if int(count) != size:
+            raise AssertionError(f"the hwrng gave {count} bytes of {size}")
+
+    async def close(self):
+        await self.drop_machine()
+        os.close(self.ram)
+        shutil.rmtree(self.directory)
+
+
+class ScriptedBench(Bench):
+    """A bench whose device side is this process."""
+
+    def __init__(self, kernel, full, output):
+        super().__init__(kernel, full, output)
+        self.side = Side(self.directory)
+        self.side.memory = Memory(mmap.mmap(self.ram, MEMORY_SIZE),
+                                  machines.RAM_BASE)
+
+    async def open_link(self):
+        return self.side.link.socket
+
+    async def begin(self, seed):
+        self.side.fresh()
+        await super().begin(seed)
+
+    async def close(self):
+        await super().close()
+        self.side.close()
+
+
+__all__ = ["Bench", "ScriptedBench", "Failure", "PATIENCE"]

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""D-02: devices do not wait for each other; a response is matched by token,
+and a late or foreign one is dropped."""
+
+import wire
+from bench import ScriptedBench
+from devices import Disk, Rng
+from harness import test
+from scripts import Keep, calling, to
+from wire import le32
+
+# A request of vda or vdb that the kernel waits for
+SET_CACHE = "echo 'write through' >/sys/block/{}/cache_type"
+
+
+async def two_disks(bench):
+    """Two block devices in use, numbers 1 and 2, vda and vdb."""
+    side = bench.side
+    side.add(1, Disk())
+    side.add(2, Disk())
+    await bench.load()
+    await side.until_up()
+    # Both must have been looked at for partitions, which needs no requests.
+    await bench.shell("ls /sys/block/vda /sys/block/vdb >/dev/null")
+    return side
+
+
+@test("/driver/d-02/devices-do-not-wait", ScriptedBench)
+async def devices_do_not_wait(bench):
+    """While one device leaves a request unanswered, another one is asked and
+    answers; then the first one goes on where it was."""
+    side = await two_disks(bench)
+    keep = side.script = Keep(side, to(wire.SET_CONFIG, 1))
+    first = bench.run(SET_CACHE.format("vda"))
+    await keep.wait_for(1)
+    await bench.shell(SET_CACHE.format("vdb"))
+    assert side.devices[2].config[Disk.WRITEBACK] == 0
+    assert not first.ended
+    keep.release()
+    await first.succeed()
+    assert "giving" not in "".join(bench.log())
+
+
+@test("/driver/d-02/answers-in-any-order", ScriptedBench)
+async def answers_in_any_order(bench):
+    """Answers of two devices, the second one's first, find their requests,
+    whose tokens differ."""
+    side = await two_disks(bench)
+    keep = side.script = Keep(side, to(wire.SET_CONFIG))
+    jobs = [bench.run(SET_CACHE.format(disk)) for disk in ("vda", "vdb")]
+    await keep.wait_for(2)
+    assert keep.kept[0].token != keep.kept[1].token
+    keep.kept.reverse()
+    keep.release()
+    for job in jobs:
+        await job.succeed()
+    for disk in "vda", "vdb":
+        assert await bench.shell(f"cat /sys/block/{disk}/cache_type") == \
+            "write through"
+    assert await bench.dropped() == 0
+
+
+async def answered_oddly(bench, oddities, drops):
+    """Bring a device up where each of its requests gets some odd messages
+    before the answer; each of these is dropped."""
+    side = bench.side
+    side.add(1, Rng())
+    side.add(2, Rng())
+    sent = []
+
+    def script(request, answers):
+        if request.is_bus or request.dev_num != 1:
+            return answers
+        odd = [m for answer in answers for m in oddities(request, answer)]
+        sent.extend(odd)
+        return odd + answers
+
+    side.script = script
+    await bench.load()
+    await side.until_up()
+    await side.ping()
+    assert len(sent) >= drops
+    assert await bench.dropped() == len(sent)
+    assert len(await bench.virtio_devices()) == 2
+    await bench.read_rng()
+
+
+@test("/driver/d-02/foreign-tokens", ScriptedBench)
+async def foreign_tokens(bench):
+    """An answer with a token that nobody waits for is dropped."""
+    await answered_oddly(
+        bench, lambda request, answer: [
+            answer.but(token=(request.token + 1) & 0xffff,
+                       payload=bytes(len(answer.payload))),
+            answer.but(token=0, payload=b"\xff" * len(answer.payload))], 16)
+
+
+@test("/driver/d-02/foreign-answers", ScriptedBench)
+async def foreign_answers(bench):
+    """The right token is not enough: message, device and kind must match."""
+    await answered_oddly(
+        bench, lambda request, answer: [
+            answer.but(msg_id=answer.msg_id ^ 1),
+            answer.but(dev_num=2),
+            answer.but(type=answer.type | wire.BUS, dev_num=0)], 24)
+
+
+@test("/driver/d-02/requests-are-no-answers", ScriptedBench)
+async def requests_are_no_answers(bench):
+    """What lacks the response bit answers nothing."""
+    await answered_oddly(
+        bench, lambda request, answer: [
+            answer.but(type=answer.type & ~wire.RESPONSE)], 8)
+
+
+@test("/driver/d-02/answered-twice", ScriptedBench)
+async def answered_twice(bench):
+    """The second answer to a request is dropped."""
+    await answered_oddly(bench, lambda request, answer: [answer], 8)
+
+
+@test("/driver/d-02/late-answers", ScriptedBench)
+async def late_answers(bench):
+    """An answer that comes when nobody waits any longer is dropped, and what
+    is being asked at that time is not mistaken for it."""
+    side = bench.side
+    side.add(1, Disk())
+    side.add(2, Disk())
+    await bench.load(timeout_ms=1000)
+    await side.until_up()
+    dropped = await bench.dropped()
+    keep = side.script = Keep(side, to(wire.SET_CONFIG))
+    async with calling(side):
+        await bench.shell(SET_CACHE.format("vda"))
+        await bench.logs(r"device 1: request 0x06 failed")
+        second = bench.run(SET_CACHE.format("vdb"))
+        await keep.wait_for(2)
+        late, awaited = keep.kept
+        side.send(late)
+        await side.ping()
+        assert await bench.dropped() == dropped + 1
+        side.send(awaited)
+        await second.succeed()
+    assert not any("device 2" in line and "giving" in line
+                   for line in bench.log())
+
+
+@test("/driver/d-02/reserved-bits", ScriptedBench)
+async def reserved_bits(bench):
+    """Reserved bits of the type, and more bytes than the message needs, are no
+    reason to drop an answer."""
+    side = bench.side
+    side.add(1, Rng())
+
+    def script(_request, answers):
+        return [a.but(type=a.type | 0xfc, payload=a.payload.ljust(
+                    wire.MAX_PAYLOAD, b"\xee")) for a in answers]
+
+    side.script = script
+    await bench.load()
+    await side.until_up()
+    assert await bench.dropped() == 0
+
+
+@test("/driver/d-02/ping", ScriptedBench)
+async def ping(bench):
+    """The driver side answers a PING, with its token and its data."""
+    side = bench.side
+    await bench.load()
+    for token, data in (0, 0), (7, 0xffffffff), (0xffff, 0x01020304):
+        side.received.clear()
+        side.send(wire.Message(wire.BUS, wire.BUS_PING, 0, token, le32(data)))
+        answer = wire.Message(wire.BUS | wire.RESPONSE, wire.BUS_PING, 0,
+                              token, le32(data))
+        await side.until(lambda m=answer: m in side.received, "the answer")
