@@ -418,6 +418,7 @@ static void test_no_response_to_an_event(void)
 static void test_longer_messages_act_the_same(void)
 {
     struct virtio_msg req, resp;
+    uint32_t generation;
     uint8_t wce;
     VMsgQueue q;
     VMsgTest t;
@@ -441,8 +442,9 @@ static void test_longer_messages_act_the_same(void)
     /* No byte, and behind that what would be data */
     g_assert_cmpuint(vmsg_get_config(t.link, 0,
                                      offsetof(struct virtio_blk_config, wce), 1,
-                                     &wce, &req.config.generation), ==, 1);
+                                     &wce, &generation), ==, 1);
     vmsg_init(&req, 0, VIRTIO_MSG_SET_CONFIG, 0, 56);
+    req.config.generation = GUINT32_TO_LE(generation);
     req.config.offset =
         GUINT32_TO_LE(offsetof(struct virtio_blk_config, wce));
     req.config.data[0] = !wce;
@@ -1105,11 +1107,19 @@ static void flood(VMsgTest *t, int rounds)
 
 static void test_memory_is_bounded(void)
 {
+    const char *options = g_getenv("ASAN_OPTIONS") ?: "";
+    g_autofree char *no_quarantine =
+        g_strdup_printf("%s:quarantine_size_mb=0", options);
+    size_t before, allowed = *options ? 4096 : 1024;
     uint64_t taken;
     VMsgQueue q;
-    size_t before;
     VMsgTest t;
 
+    /*
+     * AddressSanitizer keeps what was freed, to notice who still uses it, and
+     * notes of where that was.
+     */
+    g_setenv("ASAN_OPTIONS", no_quarantine, true);
     start_blk(&t, RNG);
     vmsg_negotiate(t.link, 0, 0);
     vmsg_driver_ok(t.link, 0);
@@ -1120,7 +1130,7 @@ static void test_memory_is_bounded(void)
     before = resident_kib(&t);
     flood(&t, 1500);
     g_assert_cmpuint(vmsg_stat(&t, "messages-received"), ==, taken);
-    g_assert_cmpuint(resident_kib(&t), <, before + 1024);
+    g_assert_cmpuint(resident_kib(&t), <, before + allowed);
 
     /* It goes on as soon as somebody reads */
     empty_queue(&t);
