@@ -15,6 +15,7 @@
 #include "chardev/char-socket.h"
 #include "hw/virtio/virtio-msg-ivshmem.h"
 #include "system/runstate.h"
+#include "trace.h"
 #include <sys/mman.h>
 
 /*
@@ -200,6 +201,7 @@ static void ivshmem_chardev_peer(IvshmemChardev *s, int64_t id, int fd)
     gpointer key = GUINT_TO_POINTER(id);
 
     if (fd < 0) {
+        trace_virtio_msg_ivshmem_peer_left(s->chr->chr->label, id);
         g_hash_table_remove(s->peers, key);
     } else if (id == s->parent.id) {
         ivshmem_chardev_add_vector(s, fd);
@@ -212,6 +214,7 @@ static void ivshmem_chardev_peer(IvshmemChardev *s, int64_t id, int fd)
     } else {
         /* Whatever the server handed out, ringing must not block */
         qemu_socket_set_nonblock(fd);
+        trace_virtio_msg_ivshmem_peer_joined(s->chr->chr->label, id);
         g_hash_table_insert(s->peers, key, GINT_TO_POINTER(fd));
     }
 }

@@ -274,6 +274,18 @@ static void virtio_msg_slot_update_config(VirtIOMSGSlot *slot)
     }
 }
 
+/* The device changes its status by itself, too */
+static void virtio_msg_slot_trace_status(VirtIOMSGSlot *slot)
+{
+    uint8_t status = slot->vdev ? slot->vdev->status : 0;
+
+    if (unlikely(status != slot->traced_status)) {
+        trace_virtio_msg_status(virtio_msg_name(slot->transport),
+                                slot->dev_num, slot->traced_status, status);
+        slot->traced_status = status;
+    }
+}
+
 static void virtio_msg_slot_reset(VirtIOMSGSlot *slot)
 {
     slot->driver_features = 0;
@@ -282,6 +294,7 @@ static void virtio_msg_slot_reset(VirtIOMSGSlot *slot)
         virtio_bus_reset(&slot->bus);
         slot->vdev->config_vector = CONFIG_VECTOR;
     }
+    virtio_msg_slot_trace_status(slot);
     /* Last: the reset itself may have completed requests (T-08) */
     slot->event_used = false;
     slot->event_config = false;
@@ -322,6 +335,7 @@ static void virtio_msg_slot_notify(DeviceState *d, uint16_t vector)
         set_bit(vector, slot->used);
         slot->event_used = true;
     } else if (vector == CONFIG_VECTOR) {
+        virtio_msg_slot_trace_status(slot);
         slot->event_config = true;
     } else {
         /* A queue that has been reset meanwhile */
@@ -567,14 +581,13 @@ static bool virtio_msg_set_device_status(VirtIOMSGSlot *slot,
         status &= ~VIRTIO_CONFIG_S_DRIVER_OK;
     }
     if (status != vdev->status) {
-        trace_virtio_msg_status(virtio_msg_name(slot->transport),
-                                slot->dev_num, vdev->status, status);
         if (virtio_set_status(vdev, status) < 0) {
             /* The device itself does not like the features after all */
             status &= ~(VIRTIO_CONFIG_S_FEATURES_OK |
                         VIRTIO_CONFIG_S_DRIVER_OK);
             virtio_set_status(vdev, status);
         }
+        virtio_msg_slot_trace_status(slot);
     }
     return virtio_msg_get_device_status(slot, req, payload, resp);
 }
@@ -677,6 +690,9 @@ static bool virtio_msg_set_vqueue(VirtIOMSGSlot *slot,
         trace_virtio_msg_vqueue_refused(virtio_msg_name(slot->transport),
                                         slot->dev_num, n,
                                         le32_to_cpu(q->size));
+    } else {
+        trace_virtio_msg_vqueue_set(virtio_msg_name(slot->transport),
+                                    slot->dev_num, n, le32_to_cpu(q->size));
     }
     return true;
 }
@@ -689,6 +705,8 @@ static bool virtio_msg_reset_vqueue(VirtIOMSGSlot *slot,
 
     if (virtio_vdev_has_feature(slot->vdev, VIRTIO_F_RING_RESET) &&
         virtio_msg_slot_queue_active(slot, n)) {
+        trace_virtio_msg_vqueue_reset(virtio_msg_name(slot->transport),
+                                      slot->dev_num, n);
         virtio_queue_reset(slot->vdev, n);
         clear_bit(n, slot->used);
     }
@@ -1054,6 +1072,8 @@ static void virtio_msg_slot_device_plugged(DeviceState *d, Error **errp)
         g_clear_pointer(&slot->config, g_free);
         return;
     }
+    trace_virtio_msg_plugged(virtio_msg_name(slot->transport), slot->dev_num,
+                             vdev->name);
     virtio_msg_slot_announce(slot);
 }
 
@@ -1061,6 +1081,8 @@ static void virtio_msg_slot_device_unplugged(DeviceState *d)
 {
     VirtIOMSGSlot *slot = VIRTIO_MSG_SLOT(d);
 
+    trace_virtio_msg_unplugged(virtio_msg_name(slot->transport),
+                               slot->dev_num);
     slot->vdev = NULL;
     g_clear_pointer(&slot->config, g_free);
     virtio_msg_slot_reset(slot);

@@ -48,6 +48,7 @@ struct VirtIOMSGSlot {
 
     uint64_t driver_features;   /* what the driver has asked for so far */
     bool unknown_features;      /* it asked for bits that nobody knows */
+    uint8_t traced_status;      /* the device's, as it was last traced */
 
     uint32_t generation;        /* of the configuration below */
     uint8_t *config;            /* as the driver has last been told, or NULL */
