@@ -634,6 +634,102 @@ static void test_state_rate_is_per_link(void)
 }
 
 /*
+ * Traces
+ */
+
+static void test_traces(void)
+{
+    /* In this order, others between them; .. stands for anything */
+    static const char *const lines[] = {
+        "virtio_msg_ivshmem_peer_joined link0-server: peer=1",
+        "virtio_msg_bus_state link0: down -> up",
+        "virtio_msg_plugged link0: dev=0 virtio-net",
+        "virtio_msg_send link0: type=0x02 id=0x40 dev=0 token=0 size=12: "
+            "EVENT_DEVICE device_number=0 state=1",
+        "virtio_msg_bus_ivshmem_ring link0: peer=1",
+        "virtio_msg_bus_ivshmem_interrupt link0",
+        "virtio_msg_receive link0: type=0x00 id=0x08 dev=0 token=.. size=12: "
+            "SET_DEVICE_STATUS request status=0x1",
+        "virtio_msg_status link0: dev=0 status 0x00 -> 0x01",
+        "virtio_msg_send link0: type=0x01 id=0x08 dev=0 token=.. size=12: "
+            "SET_DEVICE_STATUS response status=0x1",
+        "virtio_msg_receive link0: type=0x00 id=0x0a dev=0 token=.. size=48: "
+            "SET_VQUEUE request index=0 size=16 desc=0x40000000 driver=0x..",
+        "virtio_msg_vqueue_set link0: dev=0 queue=0 size=16",
+        "virtio_msg_status link0: dev=0 status 0x0b -> 0x0f",
+        "virtio_msg_vqueue_reset link0: dev=0 queue=0",
+        "virtio_msg_vqueue_refused link0: dev=0 queue=0 size=3",
+        "virtio_msg_status link0: dev=0 status 0x0f -> 0x00",
+        "virtio_msg_receive link0: type=0x00 id=0x3f dev=9 token=0 size=10: "
+            "unknown transport message request payload=0000",
+        "virtio_msg_drop link0: type=0x00 id=0x3f dev=9: unknown id",
+        "virtio_msg_bus_stall link0: ..",
+        "virtio_msg_bus_stall_end link0: ..",
+        "virtio_msg_bus_bad_index link0: ..",
+        "virtio_msg_bus_state link0: up -> failed",
+        "virtio_msg_bus_state link0: failed -> up",
+        "virtio_msg_unplugged link0: dev=0",
+        "virtio_msg_bus_state link0: up -> down",
+    };
+    g_autofree char *name = NULL;
+    g_autofree char *log = NULL;
+    g_auto(GStrv) got = NULL;
+    struct virtio_msg msg;
+    size_t i, at = 0;
+    VMsgQueue q;
+    VMsgTest t;
+    int fd;
+
+    fd = g_file_open_tmp("virtio-msg-trace-XXXXXX", &name, NULL);
+    g_assert_cmpint(fd, >=, 0);
+    close(fd);
+    vmsg_test_start(&t, "", "-device virtio-net-device,id=net0 "
+                    "-D %s -trace virtio_msg*", name);
+
+    vmsg_negotiate(t.link, 0, 1ULL << VIRTIO_F_RING_RESET);
+    vmsg_queue_init(&q, t.link, 0, 0, 16);
+    vmsg_driver_ok(t.link, 0);
+    vmsg_reset_vqueue(t.link, 0, 0);
+    vmsg_set_vqueue(t.link, 0, 0, 3, q.desc, q.avail, q.used);
+    vmsg_set_status(t.link, 0, 0);
+    put(t.link, 0, 0x3f, 9, 2);
+    vmsg_ping(t.link);
+    for (i = 0; i < CAPACITY; i++) {
+        put(t.link, BUS, VIRTIO_MSG_BUS_PING, 0, 4);
+    }
+    vmsg_link_ring(t.link);
+    vmsg_settle(&t);
+    put(t.link, BUS, VIRTIO_MSG_BUS_PING, 0, 4);
+    vmsg_link_ring(t.link);
+    vmsg_settle(&t);
+    for (i = 0; i < CAPACITY + 1; i++) {
+        vmsg_get(t.link, &msg);
+    }
+    vmsg_settle(&t);
+    bad_index(&t, 62);
+    good_index(&t);
+    qtest_qmp_device_del(t.qts, "net0");
+    vmsg_link_hang_up(t.link);
+    vmsg_settle(&t);
+    vmsg_test_stop(&t);
+
+    g_assert_true(g_file_get_contents(name, &log, NULL, NULL));
+    unlink(name);
+    got = g_strsplit(log, "\n", -1);
+    for (i = 0; i < G_N_ELEMENTS(lines); i++) {
+        g_auto(GStrv) parts = g_strsplit(lines[i], "..", -1);
+        g_autofree char *pattern = g_strjoinv("*", parts);
+
+        while (got[at] && !g_pattern_match_simple(pattern, got[at])) {
+            at++;
+        }
+        if (!got[at]) {
+            g_error("no \"%s\" in its place in:\n%s", lines[i], log);
+        }
+    }
+}
+
+/*
  * What QEMU has for any virtio device
  */
 
@@ -813,6 +909,7 @@ int main(int argc, char **argv)
     TEST("state/down", test_state_down);
     TEST("state/rate", test_state_rate);
     TEST("state/rate-is-per-link", test_state_rate_is_per_link);
+    TEST("traces", test_traces);
     TEST("base/x-query-virtio", test_x_query_virtio);
     TEST("base/x-query-virtio-queue", test_x_query_virtio_queue);
     TEST("base/hostile-queue-element", test_hostile_queue_element);
