@@ -13,16 +13,6 @@
  * only where it could otherwise go on for ever.  Integers are little-endian.
  */
 
-/**
- * LLVMFuzzerTestOneInput: what libFuzzer calls in each target
- * @data: the input, in memory that ends with it
- * @size: bytes
- *
- * Has to begin where every call begins, whatever earlier ones did.  Returns 0;
- * what is wrong ends the process.
- */
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 typedef struct FuzzInput {
     const uint8_t *data;
     size_t left;            /* bytes */

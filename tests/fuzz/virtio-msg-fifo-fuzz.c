@@ -6,6 +6,7 @@
 
 #include "qemu/osdep.h"
 #include "fuzz-pages.h"
+#include "fuzz-target.h"
 
 /*
  * Two sides exchange messages over two pages, and a third party changes what

@@ -6,6 +6,7 @@
 
 #include "qemu/osdep.h"
 #include "fuzz-pages.h"
+#include "fuzz-target.h"
 #include "virtio_msg_spsc.h"
 
 /*
