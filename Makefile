@@ -16,6 +16,8 @@ NET ?= user
 MODE ?= two
 KERNEL ?= trixie
 DEMO_ARGS ?=
+# What is measured against: the state before peers counted as hostile.
+BASELINE ?= 47a8894
 RESTART_ARGS ?=
 FUZZ_TIME ?= 60
 FUZZ_TARGET ?=
@@ -227,7 +229,9 @@ tally:
 bench: host unit-build
 	@$(STEP) lean "building the device process for this host" \
 		scripts/build-qemu lean
-	@scripts/bench
+	@$(STEP) baseline "building that of $(BASELINE), to compare with" \
+		scripts/build-baseline $(BASELINE)
+	@scripts/bench --baseline $(BASELINE)
 
 #
 # The rest
@@ -275,7 +279,8 @@ help:
 	@echo "  check-long   what takes hours: each fuzzer for 30 minutes"
 	@echo "  driver       only the modules, in a booted machine, against a device"
 	@echo "               side that misbehaves; see tests/driver/run --help"
-	@echo "  bench        measure start-up, memory and round trips"
+	@echo "  bench        measure start-up, memory, messages and round trips, and"
+	@echo "               compare with those of the revision BASELINE=$(BASELINE)"
 	@echo "  clean        remove all that was built, keep what was downloaded"
 	@echo "  distclean    remove build/ altogether"
 	@echo "  help         show this text"
