@@ -28,7 +28,7 @@ SUITE := scripts/run-suite
 # Found by their names, so that a test that is added is run.
 QTESTS := $(patsubst tests/qtest/%.c,%,$(wildcard tests/qtest/virtio-msg*-test.c))
 UNITS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test-*.c))
-SUITES := $(UNITS) $(QTESTS) qos $(QTESTS:%=%-asan) qos-asan fuzz modules \
+SUITES := $(UNITS) $(QTESTS) decode qos $(QTESTS:%=%-asan) qos-asan fuzz modules \
           driver driver-bookworm demo-two-user demo-two-bridge \
           demo-two-user-vfio demo-local-user demo-local-user-bookworm \
           restart-trixie restart-bookworm
@@ -92,8 +92,8 @@ demo-shell: images
 # Tests
 #
 
-.PHONY: unit-build unit qtest qos driver images-bookworm bench conformance \
-        check check-long
+.PHONY: unit-build unit qtest decode qos driver images-bookworm bench \
+        conformance check check-long
 unit-build: deps
 	@$(STEP) native "building the unit tests" scripts/build-native
 
@@ -111,6 +111,10 @@ qtest: host
 		G_TEST_DBUS_DAEMON=/bin/false \
 		$(SUITE) $$test build/host/tests/qtest/$$test --tap -k || rc=1; \
 	done; exit $$rc
+
+# What reads the traces and the memory that a process leaves behind.
+decode: host
+	@$(SUITE) decode tests/scripts/test-virtio-msg-decode
 
 # QEMU's own tests of its virtio devices, over virtio-msg.
 qos: host
@@ -195,6 +199,7 @@ check: images
 	@rm -rf build/results
 	-@$(MAKE) unit
 	-@$(MAKE) qtest
+	-@$(MAKE) decode
 	-@$(MAKE) qos
 	-@$(MAKE) qtest-asan
 	-@$(MAKE) qos-asan
@@ -269,6 +274,7 @@ help:
 	@echo "  check        all tests: unit tests, qtests, the modules, the demo"
 	@echo "  unit         only the unit tests, which need no QEMU"
 	@echo "  qtest        only the qtests"
+	@echo "  decode       only the tests of scripts/virtio-msg-decode"
 	@echo "  qos          only QEMU's own tests of its virtio devices, run over"
 	@echo "               virtio-msg"
 	@echo "  conformance  show for each requirement the tests of it, and run them"
