@@ -361,16 +361,6 @@ static bool virtio_msg_bus_ivshmem_open_window(VirtIOMSGBusIvshmem *s,
     return true;
 }
 
-static bool virtio_msg_bus_ivshmem_guard_memory(VirtIOMSGBusIvshmem *s,
-                                                Error **errp)
-{
-    s->mem_guard = virtio_msg_guard_new(memory_region_get_ram_ptr(s->mem),
-                                        memory_region_size(s->mem),
-                                        virtio_msg_bus_ivshmem_mem_lost, s,
-                                        errp);
-    return s->mem_guard;
-}
-
 static bool virtio_msg_bus_ivshmem_open_memory(VirtIOMSGBusIvshmem *s,
                                                Error **errp)
 {
@@ -401,8 +391,13 @@ static bool virtio_msg_bus_ivshmem_open_memory(VirtIOMSGBusIvshmem *s,
             return false;
         }
     }
-    return !s->mem || (virtio_msg_bus_ivshmem_guard_memory(s, errp) &&
-                       virtio_msg_bus_ivshmem_map_windows(s, errp));
+    if (!s->mem) {
+        return true;
+    }
+    s->mem_guard = virtio_msg_guard_new(memory_region_get_ram_ptr(s->mem),
+                                        memory_region_size(s->mem),
+                                        virtio_msg_bus_ivshmem_mem_lost, s);
+    return virtio_msg_bus_ivshmem_map_windows(s, errp);
 }
 
 static void virtio_msg_bus_ivshmem_close_memory(VirtIOMSGBusIvshmem *s)

@@ -5,10 +5,9 @@
  */
 
 #include "qemu/osdep.h"
-#include "qapi/error.h"
 #include "qemu/atomic.h"
-#include "qemu/event_notifier.h"
 #include "qemu/main-loop.h"
+#include "block/aio.h"
 #include "hw/virtio/virtio-msg-guard.h"
 #include <sys/mman.h>
 
@@ -18,7 +17,7 @@ struct VirtIOMSGGuard {
     uintptr_t end;
     VirtIOMSGGuard *next;
 
-    EventNotifier notifier;
+    QEMUBH *bh;
     VirtIOMSGGuardLost *lost;
     void *opaque;
 };
@@ -31,7 +30,7 @@ static VirtIOMSGGuard *guards;
 
 static struct sigaction old_action;
 
-/* Only what POSIX allows in a signal handler, or is a plain system call */
+/* A plain system call, and a bottom half, which may be scheduled anywhere */
 static bool guard_replace(VirtIOMSGGuard *guard, uintptr_t addr)
 {
     uintptr_t end = qatomic_load_acquire(&guard->end);
@@ -47,7 +46,7 @@ static bool guard_replace(VirtIOMSGGuard *guard, uintptr_t addr)
              0) == MAP_FAILED) {
         return false;
     }
-    event_notifier_set(&guard->notifier);
+    qemu_bh_schedule(guard->bh);
     return true;
 }
 
@@ -102,14 +101,11 @@ static void guard_install(void)
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
-static void guard_notified(EventNotifier *e)
+static void guard_notify(void *opaque)
 {
-    VirtIOMSGGuard *guard = container_of(e, VirtIOMSGGuard, notifier);
+    VirtIOMSGGuard *guard = opaque;
 
-    if (event_notifier_test_and_clear(e)) {
-        event_notifier_set_handler(e, NULL);
-        guard->lost(guard->opaque);
-    }
+    guard->lost(guard->opaque);
 }
 
 static VirtIOMSGGuard *guard_take(void)
@@ -132,21 +128,15 @@ static VirtIOMSGGuard *guard_take(void)
 }
 
 VirtIOMSGGuard *virtio_msg_guard_new(void *mem, size_t size,
-                                     VirtIOMSGGuardLost *lost, void *opaque,
-                                     Error **errp)
+                                     VirtIOMSGGuardLost *lost, void *opaque)
 {
     uintptr_t start = (uintptr_t)mem;
     uintptr_t end = ROUND_UP(start + size, qemu_real_host_page_size());
     VirtIOMSGGuard *guard = guard_take();
-    int ret;
 
     assert(QEMU_PTR_IS_ALIGNED(mem, qemu_real_host_page_size()));
-    ret = event_notifier_init(&guard->notifier, false);
-    if (ret < 0) {
-        error_setg_errno(errp, -ret, "cannot make an eventfd");
-        return NULL;
-    }
-    event_notifier_set_handler(&guard->notifier, guard_notified);
+    /* With the messages: not run by a device that waits for its requests */
+    guard->bh = aio_bh_new(iohandler_get_aio_context(), guard_notify, guard);
     guard->lost = lost;
     guard->opaque = opaque;
 
@@ -162,7 +152,6 @@ void virtio_msg_guard_free(VirtIOMSGGuard *guard)
     }
 
     qatomic_store_release(&guard->end, 0);
-    event_notifier_set_handler(&guard->notifier, NULL);
-    event_notifier_cleanup(&guard->notifier);
+    qemu_bh_delete(guard->bh);
     guard->lost = NULL;
 }

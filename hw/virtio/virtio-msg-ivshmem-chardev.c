@@ -174,8 +174,8 @@ static bool ivshmem_chardev_map(IvshmemChardev *s, int fd, Error **errp)
     s->parent.size = st.st_size;
     s->parent.guard = virtio_msg_guard_new(mem, st.st_size,
                                            s->parent.client->lost,
-                                           s->parent.opaque, errp);
-    return s->parent.guard;
+                                           s->parent.opaque);
+    return true;
 }
 
 /* Takes over @fd */

@@ -28,7 +28,7 @@
 
 typedef struct VirtIOMSGGuard VirtIOMSGGuard;
 
-/* The memory is lost; called in the main loop, once, with the BQL held */
+/* The memory is lost; called in the main loop with the BQL held */
 typedef void VirtIOMSGGuardLost(void *opaque);
 
 /**
@@ -37,17 +37,15 @@ typedef void VirtIOMSGGuardLost(void *opaque);
  * @size: of it, bytes; it ends with the page in which this ends
  * @lost: called when the memory has been replaced
  * @opaque: its argument
- * @errp: set on failure
  *
  * Several guards can stand before the same mapping; each is told.  To be called
  * in the main thread with the BQL held.
  *
  * Returns a guard, to be removed by virtio_msg_guard_free() before the memory
- * is unmapped, or NULL with @errp set.
+ * is unmapped.
  */
 VirtIOMSGGuard *virtio_msg_guard_new(void *mem, size_t size,
-                                     VirtIOMSGGuardLost *lost, void *opaque,
-                                     Error **errp);
+                                     VirtIOMSGGuardLost *lost, void *opaque);
 
 /**
  * virtio_msg_guard_free: remove a guard
