@@ -6,6 +6,7 @@ import mmap
 import os
 import random
 import shutil
+import subprocess
 import tempfile
 
 import machines
@@ -31,6 +32,9 @@ class Bench:
     Every test begins with no module of ours loaded, and every test ends so:
     settle() sees to that, and has a look at the kernel's log.
     """
+
+    # A directory with the modules to test, if not those of the image
+    modules = None
 
     def __init__(self, kernel, full, output):
         self.kernel = kernel
@@ -66,10 +70,35 @@ class Bench:
         async with asyncio.timeout(2 * PATIENCE):
             await self.machine.start_machine(
                 QEMU, os.path.join(BUILD, "kernel", self.kernel, "vmlinuz"),
-                os.path.join(BUILD, "images", f"driver-{self.kernel}.cpio"),
+                self._initrd(),
                 self.ram, ivshmem)
         for driver in DRIVERS:
             await self.shell(f"modprobe {driver}")
+
+    def _initrd(self):
+        image = os.path.join(BUILD, "images", f"driver-{self.kernel}.cpio")
+        if self.modules is None:
+            return image
+        with open(os.path.join(BUILD, "kernel", self.kernel, "version"),
+                  encoding="utf-8") as version:
+            release = version.read().strip()
+        root = os.path.join(self.directory, "root")
+        place = os.path.join("lib/modules", release, "updates")
+        os.makedirs(os.path.join(root, place), exist_ok=True)
+        names = [f"{module}.ko" for module in MODULES]
+        for name in names:
+            shutil.copy(os.path.join(self.modules, name),
+                        os.path.join(root, place))
+        archive = subprocess.run(
+            ["cpio", "-o", "-H", "newc", "--quiet"], cwd=root, check=True,
+            stdout=subprocess.PIPE,
+            input="".join(f"{place}/{name}\n" for name in names).encode())
+        # What comes later in an initramfs replaces what came before.
+        path = os.path.join(self.directory, "initrd")
+        with open(image, "rb") as first, open(path, "wb") as both:
+            shutil.copyfileobj(first, both)
+            both.write(archive.stdout)
+        return path
 
     def _ended(self, text):
         if not self.broken.done():
