@@ -182,7 +182,7 @@ static void test_get_devices_out_of_range(void)
     size_t i;
     int bit;
 
-    vmsg_test_start(&t, "", RNG);
+    vmsg_test_start(&t, "", "-device virtio-rng-device,bus=link0.9");
     for (i = 0; i < G_N_ELEMENTS(offsets); i++) {
         w = get_devices(t.link, offsets[i], 0xfff8);
         g_assert_cmpuint(w.next, ==, 0);
