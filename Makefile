@@ -156,7 +156,7 @@ asan: stage
 	@$(STEP) asan "building QEMU with sanitizers for this host" \
 		scripts/build-qemu fuzz
 
-qtest-asan: asan
+qtest-asan: host asan
 	@$(STEP) qtest-asan "building the qtests with sanitizers" \
 		scripts/build-qemu fuzz $(QTESTS:%=tests/qtest/%)
 	@rc=0; for test in $(QTESTS); do \
