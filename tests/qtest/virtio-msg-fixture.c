@@ -37,12 +37,35 @@ void vmsg_test_stop(VMsgTest *t)
     vmsg_link_free(t->link);
 }
 
+static void no_answer(int sig)
+{
+    static const char text[] = "Bail out! QEMU does not answer\n";
+
+    /* Little is safe in here; the QEMU ends with us */
+    if (write(STDOUT_FILENO, text, sizeof(text) - 1) > 0) {
+        _exit(1);
+    }
+    abort();
+}
+
+/* A main loop that hangs shall end the test, and not hang it as well */
+static void await_answer(bool begin)
+{
+    struct sigaction action = { .sa_handler = no_answer };
+
+    sigaction(SIGALRM, &action, NULL);
+    alarm(begin ? VMSG_DEADLINE_MS / 1000 : 0);
+}
+
 uint64_t vmsg_qom_get(QTestState *qts, const char *path, const char *property)
 {
-    QDict *r = qtest_qmp(qts, "{ 'execute': 'qom-get', 'arguments':"
-                         " { 'path': %s, 'property': %s } }", path, property);
     uint64_t val;
+    QDict *r;
 
+    await_answer(true);
+    r = qtest_qmp(qts, "{ 'execute': 'qom-get', 'arguments':"
+                  " { 'path': %s, 'property': %s } }", path, property);
+    await_answer(false);
     g_assert_true(qdict_haskey(r, "return"));
     val = qdict_get_int(r, "return");
     qobject_unref(r);
@@ -71,9 +94,11 @@ void vmsg_settle(VMsgTest *t)
      * The first command may overtake an event that its turn of the loop found
      * together with it; the second comes in a later turn.
      */
+    await_answer(true);
     for (i = 0; i < 2; i++) {
         qtest_qmp_assert_success(t->qts, "{ 'execute': 'query-status' }");
     }
+    await_answer(false);
 }
 
 void vmsg_rng_up(VMsgLink *link, uint16_t dev, uint64_t features,
