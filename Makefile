@@ -93,7 +93,7 @@ demo-shell: images
 #
 
 .PHONY: unit-build unit qtest decode qos driver images-bookworm bench \
-        conformance check check-long
+        conformance hostile-long check check-long
 unit-build: deps
 	@$(STEP) native "building the unit tests" scripts/build-native
 
@@ -115,6 +115,18 @@ qtest: host
 # What reads the traces and the memory that a process leaves behind.
 decode: host
 	@$(SUITE) decode tests/scripts/test-virtio-msg-decode
+
+# Attacks of half a minute or a minute each, instead of a second.
+HOSTILE := virtio-msg-hostile-test virtio-msg-rings-test
+hostile-long: host
+	@$(STEP) qtest "building the qtests" \
+		scripts/build-qemu host $(HOSTILE:%=tests/qtest/%)
+	@rc=0; for test in $(HOSTILE); do \
+		QTEST_QEMU_BINARY=build/host/qemu-system-aarch64 \
+		G_TEST_DBUS_DAEMON=/bin/false TEST_TIMEOUT=3600 \
+		$(SUITE) $$test-long build/host/tests/qtest/$$test --tap -k -m slow \
+			|| rc=1; \
+	done; exit $$rc
 
 # QEMU's own tests of its virtio devices, over virtio-msg.
 qos: host
@@ -220,6 +232,7 @@ check: images
 # What takes longer than anybody wants to wait for each time
 check-long:
 	@rc=0; \
+	$(MAKE) hostile-long || rc=1; \
 	$(MAKE) fuzz FUZZ_TIME=1800 || rc=1; \
 	for kernel in trixie bookworm; do \
 		$(MAKE) restart KERNEL=$$kernel RESTART_ARGS="--kills 100 \
@@ -282,6 +295,7 @@ help:
 	@echo "               UndefinedBehaviorSanitizer; qos-asan: those of QEMU"
 	@echo "  fuzz         run the fuzzers, each for FUZZ_TIME=60 seconds;"
 	@echo "               FUZZ_TARGET=... chooses one, see scripts/fuzz --list"
+	@echo "  hostile-long only the tests with a hostile peer, 20 minutes of them"
 	@echo "  check-long   what takes hours: each fuzzer for 30 minutes"
 	@echo "  driver       only the modules, in a booted machine, against a device"
 	@echo "               side that misbehaves; see tests/driver/run --help"

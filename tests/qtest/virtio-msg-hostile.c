@@ -135,7 +135,11 @@ static const char devices[] =
 
 void hostile_start(Hostile *h, bool packed)
 {
-    VMsgLink *link = vmsg_link_new(VMSG_SHM_SIZE, VMSG_RAM_SIZE);
+    hostile_start_link(h, vmsg_link_new(VMSG_SHM_SIZE, VMSG_RAM_SIZE), packed);
+}
+
+void hostile_start_link(Hostile *h, VMsgLink *link, bool packed)
+{
     g_autofree char *args = NULL;
     g_autofree char *more = NULL;
 
@@ -227,7 +231,7 @@ void hostile_make_peace(Hostile *h)
                                            VIRTIO_MSG_SPSC_TAIL);
     struct virtio_msg msg;
     uint32_t mark = g_test_rand_int();
-    unsigned turn;
+    unsigned turn, i;
 
     /*
      * Where the device stands is what it writes the next time.  Have it take
@@ -238,16 +242,22 @@ void hostile_make_peace(Hostile *h)
     for (turn = 0; turn < 2; turn++) {
         __atomic_store_n(driver_tail, UINT32_MAX, __ATOMIC_RELEASE);
         __atomic_store_n(driver_head, GUINT32_TO_LE(turn), __ATOMIC_RELEASE);
+        i = 0;
         do {
-            __atomic_store_n(device_tail,
-                             __atomic_load_n(device_head, __ATOMIC_ACQUIRE),
-                             __ATOMIC_RELEASE);
+            uint32_t head = __atomic_load_n(device_head, __ATOMIC_ACQUIRE);
+
+            /* Room for what waits, wherever the device is to write it */
+            if (GUINT32_FROM_LE(head) >= VIRTIO_MSG_SPSC_NUM_SLOTS) {
+                head = GUINT32_TO_LE(i % VIRTIO_MSG_SPSC_NUM_SLOTS);
+            }
+            __atomic_store_n(device_tail, head, __ATOMIC_RELEASE);
             vmsg_link_ring(link);
             vmsg_settle(&h->t);
             g_assert_cmpint(g_get_monotonic_time(), <, end);
-        } while (turn == 1 &&
-                 __atomic_load_n(driver_tail, __ATOMIC_ACQUIRE) !=
-                 GUINT32_TO_LE(1));
+            i++;
+        } while (__atomic_load_n(driver_tail, __ATOMIC_ACQUIRE) !=
+                 GUINT32_TO_LE(turn) &&
+                 (turn == 1 || i < 2 * VIRTIO_MSG_SPSC_NUM_SLOTS));
     }
     vmsg_link_reset_fifo(link);
     vmsg_drop_events(link);

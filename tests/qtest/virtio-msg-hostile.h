@@ -60,6 +60,14 @@ extern const size_t hostile_num_targets;
 void hostile_start(Hostile *h, bool packed);
 
 /**
+ * hostile_start_link: the same, with an attacker's link that is there already
+ * @h: to be filled in
+ * @link: the link, to be taken over; the server has said nothing yet
+ * @packed: have the attacker's devices offer packed rings
+ */
+void hostile_start_link(Hostile *h, VMsgLink *link, bool packed);
+
+/**
  * hostile_stop: end it, which has to go without complaint
  * @h: what hostile_start() filled in
  */
