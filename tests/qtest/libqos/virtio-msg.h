@@ -42,13 +42,4 @@ void qvirtio_msg_device_init(QVirtioMsgDevice *dev, QTestState *qts,
  */
 void qvirtio_msg_device_destroy(QVirtioMsgDevice *dev);
 
-/**
- * qvirtio_msg_set_idle: say how a driver in QEMU's own process waits
- * @idle: runs QEMU's main loop once, without blocking
- *
- * Counts for the machine of the graph, from its next test on.  A fuzzer, in
- * whose process nobody else would ever answer, calls it before the first one.
- */
-void qvirtio_msg_set_idle(void (*idle)(void));
-
 #endif /* LIBQOS_VIRTIO_MSG_H */
