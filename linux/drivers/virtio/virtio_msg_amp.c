@@ -33,6 +33,17 @@
 #define AMP_MIN_TIMEOUT_MS	100U
 #define AMP_MAX_TIMEOUT_MS	600000U
 
+#define AMP_MIN_HEARTBEAT_MS	100U
+#define AMP_MAX_HEARTBEAT_MS	600000U
+#define AMP_HEARTBEAT_MS	2000U
+
+/* How long to wait before a scan that failed, and how often to wait longer */
+#define AMP_RETRY_MS		1000U
+#define AMP_MAX_RETRIES		7
+
+/* So many timeouts long a device may say that it makes progress, and no more */
+#define AMP_MAX_DELAYS		30
+
 /* A peer need not ring when it has made room, so have a look this often. */
 #define AMP_FLUSH_DELAY		msecs_to_jiffies(10)
 
@@ -44,15 +55,31 @@ module_param(timeout_ms, uint, 0644);
 MODULE_PARM_DESC(timeout_ms,
 		 "Milliseconds until a request counts as unanswered, 100 to 600000 (default 10000)");
 
+static unsigned int heartbeat_ms = AMP_HEARTBEAT_MS;
+module_param(heartbeat_ms, uint, 0644);
+MODULE_PARM_DESC(heartbeat_ms,
+		 "Milliseconds of silence after which the device side is asked whether it is there, 100 to 600000, or 0 to never ask and never give up what it has under way (default 2000)");
+
+static unsigned int max_devices = 1024;
+module_param(max_devices, uint, 0644);
+MODULE_PARM_DESC(max_devices,
+		 "How many devices of a link are used at most (default 1024)");
+
 enum amp_flags {
-	/* The shared memory makes no sense; it is not touched again. */
+	/* The shared memory makes no sense, until the peer starts it anew. */
 	AMP_FAILED,
+	/* Nothing is received any more. */
+	AMP_STOPPED,
 	/* A request got no answer and nothing else came in the meantime. */
 	AMP_SILENT,
+	/* Something came at least once. */
+	AMP_KNOWN,
 	/* Devices are not added any more. */
 	AMP_STOPPING,
 	/* To be said in the log, where nobody waits: */
 	AMP_TELL_FAILED,
+	AMP_TELL_SILENT,
+	AMP_TELL_HEARD,
 	AMP_TELL_RESTARTED,
 };
 
@@ -83,7 +110,16 @@ struct amp_device {
  */
 static void amp_schedule_scan(struct virtio_msg_amp *amp)
 {
-	queue_work(system_unbound_wq, &amp->scan);
+	mod_delayed_work(amp->slow, &amp->scan, 0);
+}
+
+/* In the time of a scan that found out less than it should have */
+static void amp_retry_scan(struct virtio_msg_amp *amp)
+{
+	if (amp->retries < AMP_MAX_RETRIES)
+		queue_delayed_work(amp->slow, &amp->scan,
+				   msecs_to_jiffies(AMP_RETRY_MS <<
+						    amp->retries++));
 }
 
 /* The parameter can change at any time, to anything. */
@@ -119,7 +155,7 @@ static void amp_fail(struct virtio_msg_amp *amp)
 
 	set_bit(AMP_TELL_FAILED, &amp->flags);
 	amp_abort_requests(amp, -EIO);
-	queue_work(system_unbound_wq, &amp->breaking);
+	queue_work(amp->urgent, &amp->breaking);
 }
 
 static bool amp_failed(struct virtio_msg_amp *amp)
@@ -147,14 +183,15 @@ static int amp_put(struct virtio_msg_amp *amp, const struct virtio_msg *msg)
 	return err;
 }
 
-static int amp_put_ping(struct virtio_msg_amp *amp)
+static int amp_put_pong(struct virtio_msg_amp *amp,
+			const struct virtio_msg_amp_ping *ping)
 {
 	struct virtio_msg msg = {
 		.type = VIRTIO_MSG_TYPE_BUS | VIRTIO_MSG_TYPE_RESPONSE,
 		.msg_id = VIRTIO_MSG_BUS_PING,
-		.token = amp->ping_token,
+		.token = ping->token,
 		.msg_size = cpu_to_le16(VIRTIO_MSG_HDR_SIZE + sizeof(msg.ping)),
-		.ping.data = amp->ping,
+		.ping.data = ping->data,
 	};
 
 	return amp_put(amp, &msg);
@@ -186,10 +223,11 @@ static unsigned int amp_flush(struct virtio_msg_amp *amp)
 	struct virtio_msg_vq *mvq, *next;
 	unsigned int sent = 0;
 
-	if (amp->ping_waits) {
-		if (amp_put_ping(amp))
-			return 0;
-		amp->ping_waits = false;
+	while (amp->num_pings) {
+		if (amp_put_pong(amp, &amp->pings[amp->first_ping]))
+			return sent;
+		amp->first_ping = (amp->first_ping + 1) % VIRTIO_MSG_AMP_PINGS;
+		amp->num_pings--;
 		sent++;
 	}
 	list_for_each_entry_safe(mvq, next, &amp->pending, pending) {
@@ -212,7 +250,7 @@ static void amp_flush_later(struct virtio_msg_amp *amp)
 /* Caller holds tx_lock. */
 static bool amp_waiting(struct virtio_msg_amp *amp)
 {
-	return amp->ping_waits || !list_empty(&amp->pending);
+	return amp->num_pings || !list_empty(&amp->pending);
 }
 
 /* Returns false if the message has to wait for room. */
@@ -238,6 +276,50 @@ static bool amp_send(struct virtio_msg_amp *amp, const struct virtio_msg *msg,
 	if (*result == -EAGAIN)
 		amp_flush_later(amp);
 	return *result != -EAGAIN;
+}
+
+static void amp_break_devices(struct virtio_msg_amp *amp, bool may_answer)
+{
+	struct amp_device *adev;
+	unsigned long num, flags;
+
+	spin_lock_irqsave(&amp->rx_lock, flags);
+	xa_for_each(&amp->devices, num, adev)
+		virtio_msg_break(&adev->vmdev, may_answer);
+	spin_unlock_irqrestore(&amp->rx_lock, flags);
+}
+
+/*
+ * Who is silent for long is taken for dead, unless told otherwise.  Who removes
+ * a device cannot wait in any case.
+ */
+static bool amp_given_up(struct virtio_msg_amp *amp)
+{
+	return test_bit(AMP_SILENT, &amp->flags) &&
+	       (READ_ONCE(heartbeat_ms) ||
+		test_bit(AMP_STOPPING, &amp->flags));
+}
+
+/*
+ * Something was asked, long ago, at the time of since.  Any context, no locks
+ * held.
+ */
+static void amp_find_silent(struct virtio_msg_amp *amp, unsigned long since)
+{
+	if (!time_before_eq(READ_ONCE(amp->heard), since) ||
+	    test_and_set_bit(AMP_SILENT, &amp->flags))
+		return;
+	/* It may have called meanwhile; see amp_heard(). */
+	if (!time_before_eq(READ_ONCE(amp->heard), since)) {
+		clear_bit(AMP_SILENT, &amp->flags);
+		return;
+	}
+	atomic_inc(&amp->silences);
+	set_bit(AMP_TELL_SILENT, &amp->flags);
+	amp_abort_requests(amp, -ETIMEDOUT);
+	if (amp_given_up(amp))
+		amp_break_devices(amp, false);
+	queue_work(amp->urgent, &amp->breaking);
 }
 
 static int amp_transfer(struct virtio_msg_amp *amp, struct virtio_msg *request,
@@ -283,18 +365,7 @@ static int amp_transfer(struct virtio_msg_amp *amp, struct virtio_msg *request,
 	if (try_wait_for_completion(&req.done) || left)
 		return req.result;
 
-	if (time_before_eq(READ_ONCE(amp->heard), start) &&
-	    !test_and_set_bit(AMP_SILENT, &amp->flags)) {
-		/* It may have called meanwhile; see amp_heard(). */
-		if (!time_before_eq(READ_ONCE(amp->heard), start)) {
-			clear_bit(AMP_SILENT, &amp->flags);
-			return -ETIMEDOUT;
-		}
-		amp_abort_requests(amp, -ETIMEDOUT);
-		queue_work(system_unbound_wq, &amp->breaking);
-		dev_warn(amp->dev,
-			 "the device side does not answer, waiting until it calls\n");
-	}
+	amp_find_silent(amp, start);
 	return -ETIMEDOUT;
 }
 
@@ -376,6 +447,11 @@ static bool amp_response(struct virtio_msg_amp *amp,
 	unsigned long flags;
 	bool match;
 
+	/* No request that somebody waits for has this token. */
+	if (!msg->token && msg->type & VIRTIO_MSG_TYPE_BUS &&
+	    msg->msg_id == VIRTIO_MSG_BUS_PING)
+		return xchg(&amp->asked, false);
+
 	xa_lock_irqsave(&amp->requests, flags);
 	req = xa_load(&amp->requests, le16_to_cpu(msg->token));
 	match = req && !completion_done(&req->done) &&
@@ -392,16 +468,18 @@ static bool amp_response(struct virtio_msg_amp *amp,
 
 static bool amp_ping(struct virtio_msg_amp *amp, const struct virtio_msg *msg)
 {
+	struct virtio_msg_amp_ping *ping;
 	unsigned int sent = 0;
 	bool taken;
 
 	spin_lock(&amp->tx_lock);
-	/* Who does not read the answer to one gets none to further ones. */
-	taken = !amp->ping_waits;
+	/* Who does not read answers gets none to more than a queue full. */
+	taken = amp->num_pings < VIRTIO_MSG_AMP_PINGS;
 	if (taken) {
-		amp->ping_waits = true;
-		amp->ping_token = msg->token;
-		amp->ping = msg->ping.data;
+		ping = &amp->pings[(amp->first_ping + amp->num_pings++) %
+				   VIRTIO_MSG_AMP_PINGS];
+		ping->token = msg->token;
+		ping->data = msg->ping.data;
 		sent = amp_flush(amp);
 	}
 	spin_unlock(&amp->tx_lock);
@@ -466,6 +544,8 @@ static bool amp_dispatch(struct virtio_msg_amp *amp,
 	if (msg->type & VIRTIO_MSG_TYPE_BUS)
 		return amp_bus_message(amp, msg);
 
+	if (msg->msg_id == VIRTIO_MSG_EVENT_USED)
+		amp->progress++;
 	adev = xa_load(&amp->devices, le16_to_cpu(msg->dev_num));
 	return adev && virtio_msg_event(&adev->vmdev, msg);
 }
@@ -476,10 +556,36 @@ static void amp_heard(struct virtio_msg_amp *amp)
 	/* Who calls us silent looks at it once more afterwards. */
 	smp_mb();
 
+	if (!test_bit(AMP_KNOWN, &amp->flags))
+		set_bit(AMP_KNOWN, &amp->flags);
+
 	/* What was given up while the peer was silent gets another chance. */
 	if (test_bit(AMP_SILENT, &amp->flags) &&
-	    test_and_clear_bit(AMP_SILENT, &amp->flags))
+	    test_and_clear_bit(AMP_SILENT, &amp->flags)) {
+		set_bit(AMP_TELL_HEARD, &amp->flags);
 		amp_schedule_scan(amp);
+	}
+}
+
+/* Goes on where the queues are now.  Caller holds tx_lock, too. */
+static bool amp_resume(struct virtio_msg_amp *amp)
+{
+	return virtio_msg_spsc_resume(&amp->tx) &&
+	       virtio_msg_spsc_resume(&amp->rx);
+}
+
+/*
+ * Returns true if a link that had failed goes on.  The queues must look as a
+ * device side leaves them that has just started: whatever else they hold is not
+ * worth a try.
+ */
+static bool amp_revive(struct virtio_msg_amp *amp)
+{
+	if (!virtio_msg_spsc_zeroed(&amp->tx) ||
+	    !virtio_msg_spsc_zeroed(&amp->rx) || !amp_resume(amp))
+		return false;
+	clear_bit(AMP_FAILED, &amp->flags);
+	return true;
 }
 
 /*
@@ -488,25 +594,30 @@ static void amp_heard(struct virtio_msg_amp *amp)
  */
 static void amp_check_restart(struct virtio_msg_amp *amp)
 {
+	bool restarted = false;
 	struct amp_device *adev;
 	unsigned long num;
-	bool lost, ok;
 
 	spin_lock(&amp->tx_lock);
-	lost = virtio_msg_spsc_lost(&amp->tx) || virtio_msg_spsc_lost(&amp->rx);
-	if (lost) {
-		ok = virtio_msg_spsc_resume(&amp->tx) &&
-		     virtio_msg_spsc_resume(&amp->rx);
-		if (!ok)
+	if (amp_failed(amp)) {
+		restarted = amp_revive(amp);
+	} else if (virtio_msg_spsc_lost(&amp->tx) ||
+		   virtio_msg_spsc_lost(&amp->rx)) {
+		restarted = amp_resume(amp);
+		if (!restarted)
 			amp_fail(amp);
 	}
+	/* Who asked the one before does not wait for the answers of this one. */
+	if (restarted)
+		amp->num_pings = 0;
 	spin_unlock(&amp->tx_lock);
-	if (!lost || !ok)
+	if (!restarted)
 		return;
 
 	xa_for_each(&amp->devices, num, adev)
 		virtio_msg_break(&adev->vmdev, false);
 	amp_abort_requests(amp, -ECONNRESET);
+	atomic_inc(&amp->restarts);
 	set_bit(AMP_TELL_RESTARTED, &amp->flags);
 	amp_schedule_scan(amp);
 }
@@ -547,8 +658,11 @@ bool virtio_msg_amp_interrupt(struct virtio_msg_amp *amp)
 	int ret = 0;
 
 	spin_lock_irqsave(&amp->rx_lock, flags);
-	if (!amp_failed(amp))
-		amp_check_restart(amp);
+	if (test_bit(AMP_STOPPED, &amp->flags)) {
+		spin_unlock_irqrestore(&amp->rx_lock, flags);
+		return false;
+	}
+	amp_check_restart(amp);
 
 	while (budget-- && !amp_failed(amp)) {
 		ret = virtio_msg_spsc_get(&amp->rx, amp->received, &was_full);
@@ -657,7 +771,7 @@ static void amp_leave(struct work_struct *work)
 static void amp_start_leaving(struct amp_device *adev)
 {
 	adev->leaving = true;
-	queue_work(system_unbound_wq, &adev->leave);
+	queue_work(adev->amp->slow, &adev->leave);
 }
 
 /*
@@ -678,19 +792,21 @@ static void amp_finish_leaving(struct virtio_msg_amp *amp)
 	}
 }
 
-static void amp_add_device(struct virtio_msg_amp *amp, u16 num)
+/* Returns false if it may be worth another try. */
+static bool amp_add_device(struct virtio_msg_amp *amp, u16 num)
 {
 	struct amp_device *adev;
 	int err;
 
 	adev = kzalloc(sizeof(*adev), GFP_KERNEL);
 	if (!adev)
-		return;
+		return false;
 	adev->amp = amp;
 	INIT_WORK(&adev->leave, amp_leave);
 	adev->vmdev.ops = &amp_device_ops;
 	adev->vmdev.dev_num = num;
 	adev->vmdev.max_msg_size = VIRTIO_MSG_SPSC_SLOT_SIZE;
+	adev->vmdev.wq = amp->urgent;
 	adev->vmdev.vdev.dev.parent = amp->dev;
 
 	err = virtio_msg_init(&adev->vmdev);
@@ -698,7 +814,7 @@ static void amp_add_device(struct virtio_msg_amp *amp, u16 num)
 		err = xa_insert(&amp->devices, num, adev, GFP_KERNEL);
 	if (err) {
 		kfree(adev);
-		return;
+		return err == -ENODEV;
 	}
 
 	err = virtio_msg_register(&adev->vmdev);
@@ -707,6 +823,7 @@ static void amp_add_device(struct virtio_msg_amp *amp, u16 num)
 			num, err);
 		amp_forget_device(amp, adev);
 	}
+	return !err;
 }
 
 /* Returns true if the device has to go. */
@@ -724,15 +841,33 @@ static bool amp_device_stale(struct amp_device *adev)
 	return false;
 }
 
-static void amp_break_devices(struct virtio_msg_amp *amp)
+/* The log lines and the state in sysfs, where that may take its time */
+static void amp_tell(struct virtio_msg_amp *amp)
 {
-	struct amp_device *adev;
-	unsigned long num;
+	bool changed = false;
 
-	spin_lock_irq(&amp->rx_lock);
-	xa_for_each(&amp->devices, num, adev)
-		virtio_msg_break(&adev->vmdev, false);
-	spin_unlock_irq(&amp->rx_lock);
+	if (test_and_clear_bit(AMP_TELL_FAILED, &amp->flags)) {
+		dev_err_ratelimited(amp->dev,
+				    "index of a queue out of range, link shut down until the device side starts anew\n");
+		changed = true;
+	}
+	if (test_and_clear_bit(AMP_TELL_SILENT, &amp->flags)) {
+		dev_warn_ratelimited(amp->dev,
+				     "the device side does not answer, waiting until it calls\n");
+		changed = true;
+	}
+	if (test_and_clear_bit(AMP_TELL_HEARD, &amp->flags)) {
+		dev_info_ratelimited(amp->dev,
+				     "the device side can be heard again\n");
+		changed = true;
+	}
+	if (test_and_clear_bit(AMP_TELL_RESTARTED, &amp->flags)) {
+		dev_info_ratelimited(amp->dev,
+				     "the device side has restarted\n");
+		changed = true;
+	}
+	if (changed)
+		sysfs_notify(&amp->dev->kobj, "virtio_msg", "state");
 }
 
 /* Apart from the scan, which may be waiting for just what this brings about */
@@ -741,64 +876,197 @@ static void amp_break_work(struct work_struct *work)
 	struct virtio_msg_amp *amp =
 		container_of(work, struct virtio_msg_amp, breaking);
 
-	/*
-	 * Who is only silent may go on later, and drivers that sleep until then
-	 * go on with it.  But who removes a device cannot wait that long.
-	 */
-	if (amp_failed(amp) || (test_bit(AMP_SILENT, &amp->flags) &&
-				test_bit(AMP_STOPPING, &amp->flags)))
-		amp_break_devices(amp);
+	if (amp_failed(amp) || amp_given_up(amp))
+		amp_break_devices(amp, false);
+	amp_tell(amp);
+}
 
-	if (test_and_clear_bit(AMP_TELL_FAILED, &amp->flags))
-		dev_err(amp->dev,
-			"index of a queue out of range, link shut down until the module is loaded again\n");
+static unsigned long amp_heartbeat_period(void)
+{
+	return msecs_to_jiffies(clamp(READ_ONCE(heartbeat_ms) ?:
+				      AMP_HEARTBEAT_MS, AMP_MIN_HEARTBEAT_MS,
+				      AMP_MAX_HEARTBEAT_MS));
+}
+
+/* The answer comes to amp_response(), and need not: any message will do. */
+static void amp_ask(struct virtio_msg_amp *amp)
+{
+	struct virtio_msg request = {
+		.type = VIRTIO_MSG_TYPE_BUS,
+		.msg_id = VIRTIO_MSG_BUS_PING,
+		.msg_size = cpu_to_le16(VIRTIO_MSG_HDR_SIZE +
+					sizeof(request.ping)),
+	};
+	int err;
+
+	amp->asked_at = jiffies;
+	WRITE_ONCE(amp->asked, true);
+	/* No room is not an answer, either. */
+	amp_send(amp, &request, &err);
+}
+
+/* Returns after how many jiffies to look again. */
+static unsigned long amp_beat(struct virtio_msg_amp *amp)
+{
+	unsigned long period = amp_heartbeat_period();
+	unsigned long timeout = amp_timeout();
+	unsigned long heard = READ_ONCE(amp->heard);
+	unsigned long now = jiffies;
+
+	if (!READ_ONCE(heartbeat_ms) || xa_empty(&amp->devices) ||
+	    amp_failed(amp) || test_bit(AMP_SILENT, &amp->flags)) {
+		WRITE_ONCE(amp->asked, false);
+		return period;
+	}
+	if (READ_ONCE(amp->asked) && time_before_eq(heard, amp->asked_at)) {
+		if (time_before(now, amp->asked_at + timeout))
+			return min(period, amp->asked_at + timeout - now);
+		amp_find_silent(amp, amp->asked_at);
+		return period;
+	}
+	if (time_before(now, heard + period))
+		return heard + period - now;
+	amp_ask(amp);
+	return min(period, timeout);
+}
+
+/*
+ * A device side that dies with requests under way says nothing of it.
+ *
+ * A timer that needs nobody's help: drivers spin with softirqs off until a
+ * queue moves, and other timers of that CPU, and maybe all work, wait for them.
+ */
+static enum hrtimer_restart amp_heartbeat(struct hrtimer *timer)
+{
+	struct virtio_msg_amp *amp =
+		container_of(timer, struct virtio_msg_amp, heartbeat);
+	u64 wait = jiffies_to_nsecs(amp_beat(amp));
+
+	hrtimer_forward_now(timer, ns_to_ktime(wait));
+	return HRTIMER_RESTART;
+}
+
+static bool amp_usable(struct virtio_msg_amp *amp)
+{
+	return !amp_failed(amp) && !test_bit(AMP_SILENT, &amp->flags) &&
+	       !test_bit(AMP_STOPPING, &amp->flags);
+}
+
+/* Returns false if something did not work that may work later. */
+static bool amp_add_devices(struct virtio_msg_amp *amp,
+			    const unsigned long *present)
+{
+	unsigned int limit = READ_ONCE(max_devices), count = 0;
+	struct amp_device *adev;
+	unsigned long num;
+	bool good = true;
+
+	xa_for_each(&amp->devices, num, adev)
+		count++;
+
+	for_each_set_bit(num, present, AMP_NUM_DEVICES) {
+		if (!amp_usable(amp))
+			break;
+		if (xa_load(&amp->devices, num))
+			continue;
+		if (count >= limit) {
+			dev_warn_ratelimited(amp->dev,
+					     "device %lu and those after it are not used, max_devices=%u\n",
+					     num, limit);
+			break;
+		}
+		if (!amp_add_device(amp, num))
+			good = false;
+		else if (xa_load(&amp->devices, num))
+			count++;
+	}
+	return good;
+}
+
+static void amp_remove_stale(struct virtio_msg_amp *amp,
+			     const unsigned long *present)
+{
+	struct amp_device *adev;
+	unsigned long num;
+
+	xa_for_each(&amp->devices, num, adev) {
+		if (!test_bit(num, present))
+			virtio_msg_break(&adev->vmdev, false);
+		else if (!amp_device_stale(adev))
+			continue;
+		amp_start_leaving(adev);
+	}
+	amp_finish_leaving(amp);
 }
 
 static void amp_scan(struct work_struct *work)
 {
 	struct virtio_msg_amp *amp =
-		container_of(work, struct virtio_msg_amp, scan);
-	unsigned long *present, num;
-	struct amp_device *adev;
-	int err;
+		container_of(work, struct virtio_msg_amp, scan.work);
+	unsigned long *present;
+	int err = -ENOMEM;
 
-	if (test_and_clear_bit(AMP_TELL_RESTARTED, &amp->flags))
-		dev_info_ratelimited(amp->dev,
-				     "the device side has restarted\n");
+	amp_tell(amp);
 
 	/* From then on virtio_msg_amp_stop() alone removes devices. */
-	if (amp_failed(amp) || test_bit(AMP_SILENT, &amp->flags) ||
-	    test_bit(AMP_STOPPING, &amp->flags))
+	if (!amp_usable(amp))
 		return;
 
 	present = bitmap_zalloc(AMP_NUM_DEVICES, GFP_KERNEL);
-	if (!present)
-		return;
-	err = amp_enumerate(amp, present);
-	if (err) {
+	if (present)
+		err = amp_enumerate(amp, present);
+	if (!err) {
+		amp_remove_stale(amp, present);
+		if (amp_add_devices(amp, present))
+			amp->retries = 0;
+		else if (amp_usable(amp))
+			amp_retry_scan(amp);
+	} else if (amp_usable(amp) && err != -ECONNRESET) {
 		/* The others have their own line in the log. */
-		if (!amp_failed(amp) && !test_bit(AMP_SILENT, &amp->flags) &&
-		    err != -ECONNRESET && err != -ESHUTDOWN)
-			dev_err_ratelimited(amp->dev,
-					    "cannot list the devices (%d)\n",
-					    err);
-		goto out;
+		dev_err_ratelimited(amp->dev, "cannot list the devices (%d)\n",
+				    err);
+		amp_retry_scan(amp);
 	}
-
-	xa_for_each(&amp->devices, num, adev)
-		if (!test_bit(num, present) || amp_device_stale(adev))
-			amp_start_leaving(adev);
-	amp_finish_leaving(amp);
-
-	for_each_set_bit(num, present, AMP_NUM_DEVICES) {
-		if (test_bit(AMP_STOPPING, &amp->flags) || amp_failed(amp) ||
-		    test_bit(AMP_SILENT, &amp->flags))
-			break;
-		if (!xa_load(&amp->devices, num))
-			amp_add_device(amp, num);
-	}
-out:
 	bitmap_free(present);
+}
+
+/*
+ * When devices are to go, their drivers wait for what is under way.  This is
+ * for a device side that answers, but does not complete that.
+ */
+static void amp_hurry_work(struct work_struct *work)
+{
+	struct virtio_msg_amp *amp =
+		container_of(work, struct virtio_msg_amp, hurry.work);
+	unsigned int progress = READ_ONCE(amp->progress);
+
+	if (progress != amp->old_progress && amp->delays++ < AMP_MAX_DELAYS) {
+		amp->old_progress = progress;
+		queue_delayed_work(amp->urgent, &amp->hurry, amp_timeout());
+		return;
+	}
+	dev_warn(amp->dev,
+		 "requests are still under way, ending them as failed\n");
+	amp_break_devices(amp, true);
+}
+
+const char *virtio_msg_amp_state(const struct virtio_msg_amp *amp)
+{
+	if (test_bit(AMP_FAILED, &amp->flags))
+		return "failed";
+	if (test_bit(AMP_SILENT, &amp->flags) ||
+	    !test_bit(AMP_KNOWN, &amp->flags))
+		return "silent";
+	return "up";
+}
+EXPORT_SYMBOL_GPL(virtio_msg_amp_state);
+
+static void amp_free_workqueues(struct virtio_msg_amp *amp)
+{
+	if (amp->slow)
+		destroy_workqueue(amp->slow);
+	if (amp->urgent)
+		destroy_workqueue(amp->urgent);
 }
 
 int virtio_msg_amp_init(struct virtio_msg_amp *amp, void *driver_queue,
@@ -810,6 +1078,19 @@ int virtio_msg_amp_init(struct virtio_msg_amp *amp, void *driver_queue,
 		return -EOPNOTSUPP;
 	}
 
+	/*
+	 * One link's work does not keep another one's waiting, and what gives
+	 * devices up does not stand behind what waits for just that.
+	 */
+	amp->slow = alloc_workqueue("virtio_msg-%s", WQ_UNBOUND, 0,
+				    dev_name(amp->dev));
+	amp->urgent = alloc_workqueue("virtio_msg_break-%s", WQ_UNBOUND, 0,
+				      dev_name(amp->dev));
+	if (!amp->slow || !amp->urgent) {
+		amp_free_workqueues(amp);
+		return -ENOMEM;
+	}
+
 	spin_lock_init(&amp->tx_lock);
 	spin_lock_init(&amp->rx_lock);
 	INIT_LIST_HEAD(&amp->pending);
@@ -817,8 +1098,11 @@ int virtio_msg_amp_init(struct virtio_msg_amp *amp, void *driver_queue,
 	xa_init_flags(&amp->requests, XA_FLAGS_ALLOC | XA_FLAGS_LOCK_IRQ);
 	xa_init(&amp->devices);
 	amp->heard = jiffies;
-	INIT_WORK(&amp->scan, amp_scan);
+	INIT_DELAYED_WORK(&amp->scan, amp_scan);
 	INIT_WORK(&amp->breaking, amp_break_work);
+	hrtimer_init(&amp->heartbeat, CLOCK_MONOTONIC, HRTIMER_MODE_REL_HARD);
+	amp->heartbeat.function = amp_heartbeat;
+	INIT_DELAYED_WORK(&amp->hurry, amp_hurry_work);
 	INIT_DELAYED_WORK(&amp->flushing, amp_flush_work);
 
 	virtio_msg_spsc_attach_writer(&amp->tx, driver_queue);
@@ -830,8 +1114,19 @@ EXPORT_SYMBOL_GPL(virtio_msg_amp_init);
 void virtio_msg_amp_start(struct virtio_msg_amp *amp)
 {
 	amp_schedule_scan(amp);
+	hrtimer_start(&amp->heartbeat,
+		      ns_to_ktime(jiffies_to_nsecs(amp_heartbeat_period())),
+		      HRTIMER_MODE_REL_HARD);
 }
 EXPORT_SYMBOL_GPL(virtio_msg_amp_start);
+
+void virtio_msg_amp_exit(struct virtio_msg_amp *amp)
+{
+	amp_free_workqueues(amp);
+	xa_destroy(&amp->devices);
+	xa_destroy(&amp->requests);
+}
+EXPORT_SYMBOL_GPL(virtio_msg_amp_exit);
 
 void virtio_msg_amp_stop(struct virtio_msg_amp *amp)
 {
@@ -840,6 +1135,8 @@ void virtio_msg_amp_stop(struct virtio_msg_amp *amp)
 	unsigned long num;
 
 	set_bit(AMP_STOPPING, &amp->flags);
+	amp->old_progress = READ_ONCE(amp->progress);
+	queue_delayed_work(amp->urgent, &amp->hurry, amp_timeout());
 
 	/*
 	 * Before anybody waits for a device side that is dead, a driver that
@@ -850,22 +1147,23 @@ void virtio_msg_amp_stop(struct virtio_msg_amp *amp)
 	    amp_bus_transfer(amp, VIRTIO_MSG_BUS_PING,
 			     &request, sizeof(request.ping),
 			     &response, sizeof(response.ping)) == -ETIMEDOUT)
-		amp_break_devices(amp);
-	cancel_work_sync(&amp->scan);
+		amp_break_devices(amp, false);
+	cancel_delayed_work_sync(&amp->scan);
 
 	xa_for_each(&amp->devices, num, adev)
 		amp_start_leaving(adev);
 	amp_finish_leaving(amp);
+	cancel_delayed_work_sync(&amp->hurry);
+	hrtimer_cancel(&amp->heartbeat);
 
 	/* From here on the interrupt does nothing. */
 	set_bit(AMP_FAILED, &amp->flags);
+	set_bit(AMP_STOPPED, &amp->flags);
 	spin_lock_irq(&amp->rx_lock);
 	spin_unlock_irq(&amp->rx_lock);
-	cancel_work_sync(&amp->scan);
+	cancel_delayed_work_sync(&amp->scan);
 	cancel_work_sync(&amp->breaking);
 	cancel_delayed_work_sync(&amp->flushing);
-	xa_destroy(&amp->devices);
-	xa_destroy(&amp->requests);
 }
 EXPORT_SYMBOL_GPL(virtio_msg_amp_stop);
 
@@ -875,7 +1173,8 @@ void virtio_msg_amp_shutdown(struct virtio_msg_amp *amp)
 	unsigned long num;
 
 	set_bit(AMP_STOPPING, &amp->flags);
-	cancel_work_sync(&amp->scan);
+	hrtimer_cancel(&amp->heartbeat);
+	cancel_delayed_work_sync(&amp->scan);
 	xa_for_each(&amp->devices, num, adev)
 		virtio_msg_shutdown(&adev->vmdev);
 }

@@ -7,6 +7,7 @@
 
 #include <linux/atomic.h>
 #include <linux/device.h>
+#include <linux/hrtimer.h>
 #include <linux/list.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
@@ -15,7 +16,20 @@
 
 #include "virtio_msg_spsc.h"
 
+/* How many answers to a PING can wait for room */
+#define VIRTIO_MSG_AMP_PINGS	VIRTIO_MSG_SPSC_NUM_SLOTS
+
 struct virtio_msg_amp;
+
+/**
+ * struct virtio_msg_amp_ping - a PING of the device side
+ * @token: its token
+ * @data: its data
+ */
+struct virtio_msg_amp_ping {
+	__le16 token;
+	__le32 data;
+};
 
 /**
  * struct virtio_msg_amp_ops - what a driver of a piece of hardware does
@@ -31,16 +45,18 @@ struct virtio_msg_amp_ops {
  * @dev: what the devices of the link are children of, and do DMA as
  * @ops: the hardware
  * @dropped: messages that made no sense or came too late
+ * @restarts: how often the device side has started anew
+ * @silences: how often it was given up because it did not answer
  *
- * The three above are for the hardware's driver, which embeds this and sets
+ * The five above are for the hardware's driver, which embeds this and sets
  * @dev and @ops; all the rest is private.
  *
- * @tx_lock: protects @tx, @pending and the @ping members
+ * @tx_lock: protects @tx, @pending and @pings
  * @tx: the driver queue
  * @pending: struct virtio_msg_vq whose notification waits for room
- * @ping_waits: an answer to a PING waits for room
- * @ping_token: its token
- * @ping: its data
+ * @pings: those whose answer waits for room, a ring
+ * @first_ping: the oldest of them
+ * @num_pings: how many there are
  * @room: where requests wait for room
  * @rx_lock: protects @rx and @received; held while messages are handled
  * @rx: the device queue
@@ -50,23 +66,35 @@ struct virtio_msg_amp_ops {
  * @devices: struct amp_device by device number
  * @flags: enum amp_flags
  * @heard: jiffies when something sensible came last
+ * @progress: counts what devices have said to have completed
+ * @old_progress: what that was when devices that leave were last looked after
+ * @delays: how often they have been given more time
+ * @retries: how many scans in a row were not all that they should have been
+ * @slow: where work waits for drivers and for the device side
+ * @urgent: where work is done that others wait for
  * @scan: brings @devices in line with what the device side has
- * @breaking: gives all devices up when the link is beyond repair
+ * @breaking: gives all devices up when the link has failed or gone silent
+ * @heartbeat: asks a device side that is silent whether it is there
+ * @asked: it has done so, and there was no answer so far
+ * @asked_at: when, in jiffies
+ * @hurry: gives devices up that take too long to leave
  * @flushing: looks for room while something waits for it
  */
 struct virtio_msg_amp {
 	struct device *dev;
 	const struct virtio_msg_amp_ops *ops;
 	atomic_t dropped;
+	atomic_t restarts;
+	atomic_t silences;
 
 	/* private: */
 	/* innermost: tx and what waits for room in it */
 	spinlock_t tx_lock;
 	struct virtio_msg_spsc tx;
 	struct list_head pending;
-	bool ping_waits;
-	__le16 ping_token;
-	__le32 ping;
+	struct virtio_msg_amp_ping pings[VIRTIO_MSG_AMP_PINGS];
+	unsigned int first_ping;
+	unsigned int num_pings;
 	wait_queue_head_t room;
 
 	/* outermost: rx and received; one message is handled at a time */
@@ -79,8 +107,18 @@ struct virtio_msg_amp {
 	struct xarray devices;
 	unsigned long flags;
 	unsigned long heard;
-	struct work_struct scan;
+	bool asked;
+	unsigned long asked_at;
+	unsigned int progress;
+	unsigned int old_progress;
+	unsigned int delays;
+	unsigned int retries;
+	struct workqueue_struct *slow;
+	struct workqueue_struct *urgent;
+	struct delayed_work scan;
 	struct work_struct breaking;
+	struct hrtimer heartbeat;
+	struct delayed_work hurry;
 	struct delayed_work flushing;
 };
 
@@ -93,8 +131,8 @@ struct virtio_msg_amp {
  * Drops what the device queue holds.  Nothing is sent yet, and
  * virtio_msg_amp_interrupt() may be called from now on.
  *
- * Return: 0, or -EOPNOTSUPP, after a line in the log, if the memory holds
- * another layout.
+ * Return: 0; -EOPNOTSUPP, after a line in the log, if the memory holds another
+ * layout; -ENOMEM.  After success the caller ends with virtio_msg_amp_exit().
  */
 int virtio_msg_amp_init(struct virtio_msg_amp *amp, void *driver_queue,
 			void *device_queue);
@@ -128,6 +166,22 @@ bool virtio_msg_amp_interrupt(struct virtio_msg_amp *amp);
  * this the shared memory is only accessed by virtio_msg_amp_interrupt().
  */
 void virtio_msg_amp_stop(struct virtio_msg_amp *amp);
+
+/**
+ * virtio_msg_amp_exit - free what belongs to a link
+ * @amp: an initialized link, stopped if it had been started, whose interrupt
+ *	has been freed
+ */
+void virtio_msg_amp_exit(struct virtio_msg_amp *amp);
+
+/**
+ * virtio_msg_amp_state - what is known of the device side
+ * @amp: an initialized link
+ *
+ * Return: "up"; "silent" if it does not answer or never called; "failed" if the
+ * shared memory makes no sense.
+ */
+const char *virtio_msg_amp_state(const struct virtio_msg_amp *amp);
 
 /**
  * virtio_msg_amp_shutdown - keep the device side out of our memory

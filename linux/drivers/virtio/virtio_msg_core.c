@@ -48,16 +48,28 @@ static struct device *vm_parent(struct virtio_msg_device *vmdev)
 /* Unbound, as a driver that keeps its CPU to itself may wait for just this */
 static void vm_schedule_break(struct virtio_msg_device *vmdev)
 {
-	queue_work(system_unbound_wq, &vmdev->break_work);
+	queue_work(vmdev->wq, &vmdev->break_work);
 }
 
 void virtio_msg_break(struct virtio_msg_device *vmdev, bool may_answer)
 {
+	struct virtio_msg_vq *mvq;
+	unsigned long flags;
+	bool any = false;
+
 	WRITE_ONCE(vmdev->may_answer, may_answer);
 	WRITE_ONCE(vmdev->broken, true);
 
+	/* At once, for who spins until this or something else happens */
+	spin_lock_irqsave(&vmdev->lock, flags);
+	list_for_each_entry(mvq, &vmdev->vqs, node) {
+		__virtqueue_break(mvq->vq);
+		any = true;
+	}
+	spin_unlock_irqrestore(&vmdev->lock, flags);
+
 	/* The core's list of queues exists once there was one of ours. */
-	if (!list_empty_careful(&vmdev->vqs))
+	if (any)
 		vm_schedule_break(vmdev);
 }
 EXPORT_SYMBOL_GPL(virtio_msg_break);
@@ -323,7 +335,7 @@ static void vm_set(struct virtio_device *vdev, unsigned int offset,
 	for (done = 0; done < len; done += chunk) {
 		chunk = min(max, len - done);
 		if (vm_set_chunk(vmdev, offset + done, buf + done, chunk))
-			return;
+			break;
 	}
 }
 
@@ -449,6 +461,7 @@ static void vm_reset(struct virtio_device *vdev)
 	WRITE_ONCE(vmdev->status, 0);
 	WRITE_ONCE(vmdev->failed, false);
 	if (READ_ONCE(vmdev->broken)) {
+		virtio_msg_disarm(vmdev);
 		vm_post_reset(vmdev);
 		return;
 	}
@@ -460,6 +473,7 @@ static void vm_reset(struct virtio_device *vdev)
 		request.status.status = 0;
 		if (vm_transfer(vmdev, msg_id, &request, sizeof(request.status),
 				&response, sizeof(response.status))) {
+			virtio_msg_disarm(vmdev);
 			vm_post_reset(vmdev);
 			return;
 		}

@@ -264,6 +264,18 @@ struct drain_desc {
 	u16 next;
 };
 
+/*
+ * What a device that comes back to life has not seen yet, it shall not follow
+ * into memory that others have by then.  The core does not read its descriptors
+ * back.
+ */
+static void drain_clear(struct vring_desc *desc)
+{
+	WRITE_ONCE(desc->len, 0);
+	WRITE_ONCE(desc->flags, 0);
+	WRITE_ONCE(desc->addr, 0);
+}
+
 static struct drain_desc drain_read(struct virtio_device *vdev,
 				    const struct vring_desc *desc)
 {
@@ -346,6 +358,7 @@ static unsigned int drain_offer(struct virtio_msg_device *vmdev,
 			(*kept)++;
 			continue;
 		}
+		drain_clear(&vring->desc[head]);
 		elem = track_used_elem(track, first + offered);
 		elem->id = cpu_to_virtio32(vdev, head);
 		elem->len = cpu_to_virtio32(vdev, drain_len(vdev, writable));
@@ -418,6 +431,23 @@ static bool drain_vq(struct virtio_msg_device *vmdev, struct virtio_msg_vq *mvq)
 	track_rewind(track);
 	spin_unlock(&track->lock);
 	return !kept && !track->lost;
+}
+
+void virtio_msg_disarm(struct virtio_msg_device *vmdev)
+{
+	const struct vring *vring;
+	struct virtio_msg_vq *mvq;
+	unsigned int i;
+
+	if (__virtio_test_bit(&vmdev->vdev, VIRTIO_F_RING_PACKED))
+		return;
+	spin_lock_irq(&vmdev->lock);
+	list_for_each_entry(mvq, &vmdev->vqs, node) {
+		vring = virtqueue_get_vring(mvq->vq);
+		for (i = 0; i < vring->num; i++)
+			drain_clear(&vring->desc[i]);
+	}
+	spin_unlock_irq(&vmdev->lock);
 }
 
 void virtio_msg_drain(struct virtio_msg_device *vmdev)

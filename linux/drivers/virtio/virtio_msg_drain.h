@@ -53,4 +53,13 @@ void virtio_msg_track(struct virtio_msg_track *track);
  */
 void virtio_msg_drain(struct virtio_msg_device *vmdev);
 
+/**
+ * virtio_msg_disarm - leave nothing in the queues for a device to follow
+ * @vmdev: a device that did not answer its reset, and whose driver takes back
+ *	what is in the queues
+ *
+ * May sleep.
+ */
+void virtio_msg_disarm(struct virtio_msg_device *vmdev);
+
 #endif /* _VIRTIO_MSG_DRAIN_H */

@@ -73,6 +73,8 @@ struct virtio_msg_ops {
  * @ops: the bus; set by it before virtio_msg_register()
  * @dev_num: the device number on the bus; set by it, likewise
  * @max_msg_size: bytes, header included, that a message may have; likewise
+ * @wq: where work of the device is done; not held up by what waits for that
+ *	work; likewise
  * @num_feature_blocks: blocks of 32 feature bits that the core can take
  * @config_size: bytes of the device's configuration
  * @max_vqs: number of virtqueues of the device
@@ -95,6 +97,7 @@ struct virtio_msg_device {
 	const struct virtio_msg_ops *ops;
 	u16 dev_num;
 	u16 max_msg_size;
+	struct workqueue_struct *wq;
 
 	u32 num_feature_blocks;
 	u32 config_size;
@@ -117,7 +120,7 @@ struct virtio_msg_device {
 
 /**
  * virtio_msg_init - find out what a device is
- * @vmdev: zeroed but for ops, dev_num, max_msg_size and vdev.dev.parent
+ * @vmdev: zeroed but for ops, dev_num, max_msg_size, wq and vdev.dev.parent
  *
  * Sends GET_DEVICE_INFO.  From then on virtio_msg_event() may be called.  May
  * sleep.  D-01.
@@ -176,8 +179,8 @@ bool virtio_msg_event(struct virtio_msg_device *vmdev,
  * @vmdev: an initialized device
  * @may_answer: whether the device side still has the device, as far as is known
  *
- * Every further request fails at once.  A bit later the virtio core hears of it
- * and all that is outstanding in the device's queues is completed as failed,
+ * Every further request fails, and the queues are broken, at once.  A bit later
+ * all that is outstanding in the device's queues is completed as failed,
  * after a reset if the device side @may_answer one.  Any context.  D-03.
  */
 void virtio_msg_break(struct virtio_msg_device *vmdev, bool may_answer);

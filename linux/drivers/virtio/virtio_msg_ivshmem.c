@@ -144,8 +144,38 @@ static ssize_t dropped_show(struct device *dev, struct device_attribute *attr,
 }
 static DEVICE_ATTR_RO(dropped);
 
+static ssize_t state_show(struct device *dev, struct device_attribute *attr,
+			  char *buf)
+{
+	struct virtio_msg_ivshmem *ivs = dev_get_drvdata(dev);
+
+	return sysfs_emit(buf, "%s\n", virtio_msg_amp_state(&ivs->amp));
+}
+static DEVICE_ATTR_RO(state);
+
+static ssize_t restarts_show(struct device *dev, struct device_attribute *attr,
+			     char *buf)
+{
+	struct virtio_msg_ivshmem *ivs = dev_get_drvdata(dev);
+
+	return sysfs_emit(buf, "%u\n", atomic_read(&ivs->amp.restarts));
+}
+static DEVICE_ATTR_RO(restarts);
+
+static ssize_t silences_show(struct device *dev, struct device_attribute *attr,
+			     char *buf)
+{
+	struct virtio_msg_ivshmem *ivs = dev_get_drvdata(dev);
+
+	return sysfs_emit(buf, "%u\n", atomic_read(&ivs->amp.silences));
+}
+static DEVICE_ATTR_RO(silences);
+
 static struct attribute *ivshmem_attrs[] = {
 	&dev_attr_dropped.attr,
+	&dev_attr_restarts.attr,
+	&dev_attr_silences.attr,
+	&dev_attr_state.attr,
 	NULL,
 };
 
@@ -224,20 +254,26 @@ static int ivshmem_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	pci_set_drvdata(pdev, ivs);
 
 	err = pci_alloc_irq_vectors(pdev, 1, 1, PCI_IRQ_MSIX);
-	if (err < 0)
-		return dev_err_probe(dev, err, "no interrupt\n");
+	if (err < 0) {
+		dev_err_probe(dev, err, "no interrupt\n");
+		goto err_amp;
+	}
 	err = request_threaded_irq(pci_irq_vector(pdev, 0), ivshmem_interrupt,
 				   ivshmem_thread, 0, dev_name(dev), ivs);
-	if (err) {
-		pci_free_irq_vectors(pdev);
-		return err;
-	}
+	if (err)
+		goto err_vectors;
 
 	ivshmem_announce(ivs);
 	dev_info(dev, "ivshmem id %u, device side has %u\n", ivs->own_id,
 		 ivshmem_peer(ivs));
 	virtio_msg_amp_start(&ivs->amp);
 	return 0;
+
+err_vectors:
+	pci_free_irq_vectors(pdev);
+err_amp:
+	virtio_msg_amp_exit(&ivs->amp);
+	return err;
 }
 
 static void ivshmem_remove(struct pci_dev *pdev)
@@ -248,6 +284,7 @@ static void ivshmem_remove(struct pci_dev *pdev)
 	WRITE_ONCE(ivs->ids->driver_side, 0);
 	free_irq(pci_irq_vector(pdev, 0), ivs);
 	pci_free_irq_vectors(pdev);
+	virtio_msg_amp_exit(&ivs->amp);
 	pci_clear_master(pdev);
 }
 

@@ -69,6 +69,21 @@ static inline bool virtio_msg_spsc_lost(const struct virtio_msg_spsc *q)
 }
 
 /**
+ * virtio_msg_spsc_zeroed - does the page look as if the peer has just zeroed it
+ * @q: a queue
+ *
+ * What the peer writes may have moved on since.
+ */
+static inline bool virtio_msg_spsc_zeroed(const struct virtio_msg_spsc *q)
+{
+	const struct virtio_msg_spsc_page *page = q->page;
+
+	return !READ_ONCE(*q->own) &&
+	       le32_to_cpu(READ_ONCE(page->head)) < VIRTIO_MSG_SPSC_NUM_SLOTS &&
+	       le32_to_cpu(READ_ONCE(page->tail)) < VIRTIO_MSG_SPSC_NUM_SLOTS;
+}
+
+/**
  * virtio_msg_spsc_resume - go on at the index that the page holds
  * @q: a queue
  *
