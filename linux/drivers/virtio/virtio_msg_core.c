@@ -278,9 +278,11 @@ static void vm_get(struct virtio_device *vdev, unsigned int offset,
 {
 	struct virtio_msg_device *vmdev = to_virtio_msg_device(vdev);
 
+	mutex_lock(&vmdev->config_lock);
 	if (!vm_config_ok(vmdev, offset, len) ||
 	    vm_get_range(vmdev, offset, buf, len))
 		memset(buf, 0, len);
+	mutex_unlock(&vmdev->config_lock);
 }
 
 static int vm_set_chunk(struct virtio_msg_device *vmdev, u32 offset,
@@ -332,11 +334,13 @@ static void vm_set(struct virtio_device *vdev, unsigned int offset,
 	if (!vm_config_ok(vmdev, offset, len))
 		return;
 
+	mutex_lock(&vmdev->config_lock);
 	for (done = 0; done < len; done += chunk) {
 		chunk = min(max, len - done);
 		if (vm_set_chunk(vmdev, offset + done, buf + done, chunk))
 			break;
 	}
+	mutex_unlock(&vmdev->config_lock);
 }
 
 /*
@@ -905,6 +909,7 @@ static int vm_get_info(struct virtio_msg_device *vmdev)
 int virtio_msg_init(struct virtio_msg_device *vmdev)
 {
 	spin_lock_init(&vmdev->lock);
+	mutex_init(&vmdev->config_lock);
 	INIT_LIST_HEAD(&vmdev->vqs);
 	INIT_WORK(&vmdev->break_work, vm_break_work);
 

@@ -7,6 +7,7 @@
 
 #include <linux/list.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/virtio.h>
 #include <linux/virtio_msg.h>
@@ -78,6 +79,8 @@ struct virtio_msg_ops {
  * @num_feature_blocks: blocks of 32 feature bits that the core can take
  * @config_size: bytes of the device's configuration
  * @max_vqs: number of virtqueues of the device
+ * @config_lock: one access to the configuration at a time, so that @generation
+ *	never goes back
  * @generation: of the configuration, from the last answer
  * @reported_generation: what the core was told last
  * @generation_changes: how often in a row that was something new
@@ -102,6 +105,8 @@ struct virtio_msg_device {
 	u32 num_feature_blocks;
 	u32 config_size;
 	u32 max_vqs;
+	/* generation */
+	struct mutex config_lock;
 	u32 generation;
 	u32 reported_generation;
 	unsigned int generation_changes;
