@@ -297,6 +297,21 @@ static void ivshmem_shutdown(struct pci_dev *pdev)
 	WRITE_ONCE(ivs->ids->driver_side, 0);
 }
 
+/*
+ * The device side does not sleep with us, and what it knows of our rings would
+ * not fit what a restored system has in memory.
+ */
+static int ivshmem_refuse_to_sleep(struct device *dev)
+{
+	dev_err(dev, "cannot sleep while devices are used over virtio-msg: unload virtio_msg_ivshmem first\n");
+	return -EBUSY;
+}
+
+static const struct dev_pm_ops ivshmem_pm_ops = {
+	.suspend = pm_sleep_ptr(ivshmem_refuse_to_sleep),
+	.freeze = pm_sleep_ptr(ivshmem_refuse_to_sleep),
+};
+
 static const struct pci_device_id ivshmem_table[] = {
 	{ PCI_DEVICE(PCI_VENDOR_ID_REDHAT_QUMRANET, IVSHMEM_DEVICE_ID) },
 	{}
@@ -310,6 +325,7 @@ static struct pci_driver ivshmem_driver = {
 	.remove = ivshmem_remove,
 	.shutdown = ivshmem_shutdown,
 	.dev_groups = ivshmem_groups,
+	.driver.pm = pm_sleep_ptr(&ivshmem_pm_ops),
 };
 
 static int __init ivshmem_init(void)
