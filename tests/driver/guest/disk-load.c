@@ -267,16 +267,22 @@ static bool open_disk(uint64_t *last)
         snprintf(device, sizeof(device), "/dev%s",
                  strrchr(found.gl_pathv[i], '/'));
         disk = open(device, O_RDWR | O_DIRECT | O_SYNC | O_CLOEXEC);
-        if (disk >= 0) {
-            blocks = read_number(found.gl_pathv[i], "size") * 512 / BLOCK_SIZE;
-            blocks -= blocks % (VERIFY_RUN * THREADS);
-            if (!blocks || blocks > BLOCKS_MAX) {
-                errno = EFBIG;
-                die("size of the disk");
-            }
-            *last = diskseq;
-            opened = true;
+        if (disk < 0) {
+            continue;
+        }
+        *last = diskseq;
+        blocks = read_number(found.gl_pathv[i], "size") * 512 / BLOCK_SIZE;
+        blocks -= blocks % (VERIFY_RUN * THREADS);
+        if (blocks > BLOCKS_MAX) {
+            errno = EFBIG;
+            die(device);
+        }
+        /* What had gone before it could say how large it is, has none. */
+        opened = blocks > 0;
+        if (opened) {
             say("@@open %s\n", device);
+        } else {
+            close(disk);
         }
     }
     globfree(&found);
