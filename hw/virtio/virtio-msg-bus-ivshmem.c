@@ -42,6 +42,8 @@ OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMSGBusIvshmem, VIRTIO_MSG_BUS_IVSHMEM)
 
 #define REMOTE_VMID_AUTO        UINT32_MAX
 
+#define NO_PEER                 UINT32_MAX
+
 /*
  * DMA to a window of Device memory goes through copies.  This bounds what one
  * link can have in flight, and so what its driver can make us allocate.
@@ -67,6 +69,7 @@ struct VirtIOMSGBusIvshmem {
     VirtIOMSGVFIO *vfio;
     VirtIOMSGIvshmem *ivshmem;
     VirtIOMSGFifo fifo;
+    uint32_t driver;                /* who announced itself last, or NO_PEER */
 
     AddressSpace dma_as;
     MemoryRegion dma_root;
@@ -125,21 +128,31 @@ static void ids_withdraw(VirtIOMSGIvshmem *ivshmem)
     }
 }
 
-/* Looked up each time: the driver side comes and goes as it likes */
-static uint16_t virtio_msg_bus_ivshmem_peer(VirtIOMSGBusIvshmem *s)
+/*
+ * The id that the driver side announces, or NO_PEER.  Looked up each time: it
+ * comes and goes as it likes.
+ */
+static uint32_t ids_driver(VirtIOMSGIvshmem *ivshmem)
 {
     uint32_t id;
 
-    if (s->remote_vmid != REMOTE_VMID_AUTO) {
-        return s->remote_vmid;
-    }
-    if (ids_valid(s->ivshmem)) {
-        id = ids_read(s->ivshmem, IDS_DRIVER);
+    if (ids_valid(ivshmem)) {
+        id = ids_read(ivshmem, IDS_DRIVER);
         if (id > 0 && id <= UINT16_MAX + 1) {
             return id - 1;
         }
     }
-    return DEFAULT_PEER;
+    return NO_PEER;
+}
+
+/* @driver is what ids_driver() found */
+static uint16_t virtio_msg_bus_ivshmem_peer(VirtIOMSGBusIvshmem *s,
+                                            uint32_t driver)
+{
+    if (s->remote_vmid != REMOTE_VMID_AUTO) {
+        return s->remote_vmid;
+    }
+    return driver == NO_PEER ? DEFAULT_PEER : driver;
 }
 
 /*
@@ -179,13 +192,40 @@ static VirtIOMSGBusRecv virtio_msg_bus_ivshmem_recv(VirtIOMSGBusDevice *link,
     }
 }
 
+/* With another id it is another driver, to which no device belongs yet */
+static void virtio_msg_bus_ivshmem_check_driver(VirtIOMSGBusIvshmem *s,
+                                                uint32_t driver)
+{
+    uint32_t old = s->driver;
+
+    if (driver == NO_PEER || driver == old) {
+        return;
+    }
+    s->driver = driver;
+    if (old != NO_PEER) {
+        virtio_msg_bus_peer_gone(VIRTIO_MSG_BUS_DEVICE(s));
+    }
+}
+
 static void virtio_msg_bus_ivshmem_kick(VirtIOMSGBusDevice *link)
 {
     VirtIOMSGBusIvshmem *s = VIRTIO_MSG_BUS_IVSHMEM(link);
-    uint16_t peer = virtio_msg_bus_ivshmem_peer(s);
+    uint32_t driver = ids_driver(s->ivshmem);
+    uint16_t peer = virtio_msg_bus_ivshmem_peer(s, driver);
 
     trace_virtio_msg_bus_ivshmem_ring(virtio_msg_bus_name(link), peer);
     virtio_msg_ivshmem_ring(s->ivshmem, peer);
+    virtio_msg_bus_ivshmem_check_driver(s, driver);
+}
+
+static void virtio_msg_bus_ivshmem_peer_left(void *opaque, uint16_t peer)
+{
+    VirtIOMSGBusIvshmem *s = opaque;
+
+    /* An ivshmem can have others that are none of ours */
+    if (peer == virtio_msg_bus_ivshmem_peer(s, ids_driver(s->ivshmem))) {
+        virtio_msg_bus_peer_gone(VIRTIO_MSG_BUS_DEVICE(s));
+    }
 }
 
 static AddressSpace *virtio_msg_bus_ivshmem_get_dma_as(VirtIOMSGBusDevice *link)
@@ -208,6 +248,7 @@ static void virtio_msg_bus_ivshmem_start(VirtIOMSGBusIvshmem *s)
                               s->ivshmem->mem + DRIVER_QUEUE_OFFSET,
                               s->reset_queues);
     ids_announce(s->ivshmem);
+    s->driver = NO_PEER;
     virtio_msg_bus_set_up(VIRTIO_MSG_BUS_DEVICE(s), true);
 }
 
@@ -242,6 +283,7 @@ static void virtio_msg_bus_ivshmem_mem_lost(void *opaque)
 static const VirtIOMSGIvshmemClient virtio_msg_bus_ivshmem_client = {
     .interrupt = virtio_msg_bus_ivshmem_interrupt,
     .attached = virtio_msg_bus_ivshmem_attached,
+    .peer_left = virtio_msg_bus_ivshmem_peer_left,
     .lost = virtio_msg_bus_ivshmem_lost,
 };
 
@@ -465,7 +507,7 @@ static void virtio_msg_bus_ivshmem_fill_info(VirtIOMSGBusDevice *link,
     info->has_own_id = true;
     info->own_id = s->ivshmem->id;
     info->has_peer_id = true;
-    info->peer_id = virtio_msg_bus_ivshmem_peer(s);
+    info->peer_id = virtio_msg_bus_ivshmem_peer(s, ids_driver(s->ivshmem));
     info->to_peer =
         virtio_msg_bus_ivshmem_fill(virtio_msg_fifo_tx_used(&s->fifo));
     info->from_peer =

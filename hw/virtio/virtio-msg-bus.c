@@ -41,6 +41,8 @@ static void virtio_msg_bus_update_state(VirtIOMSGBusDevice *link)
         state = VIRTIO_MSG_LINK_STATE_DOWN;
     } else if (link->tx_bad || link->rx_bad) {
         state = VIRTIO_MSG_LINK_STATE_FAILED;
+    } else if (link->silent) {
+        state = VIRTIO_MSG_LINK_STATE_SILENT;
     }
     if (likely(state == link->state)) {
         return;
@@ -190,6 +192,9 @@ static void virtio_msg_bus_turn(void *opaque)
     if (!link->up) {
         return;
     }
+    if (i > 0) {
+        link->silent = false;
+    }
     if (ret == VIRTIO_MSG_BUS_RECV_BAD) {
         virtio_msg_bus_bad_index(link);
     }
@@ -207,6 +212,7 @@ static void virtio_msg_bus_turn(void *opaque)
 void virtio_msg_bus_process(VirtIOMSGBusDevice *link)
 {
     link->heard = true;
+    link->silent = false;
     link->stat_rung++;
     virtio_msg_bus_turn(link);
 }
@@ -221,6 +227,7 @@ void virtio_msg_bus_set_up(VirtIOMSGBusDevice *link, bool up)
     link->lost &= !up;
     link->tx_bad = false;
     link->rx_bad = false;
+    link->silent = false;
     link->stalled = false;
     link->full = false;
     link->heard = false;
@@ -237,6 +244,20 @@ void virtio_msg_bus_set_up(VirtIOMSGBusDevice *link, bool up)
     if (up) {
         /* The peer may have written before we listened */
         qemu_bh_schedule(link->bh);
+    }
+}
+
+void virtio_msg_bus_set_silent(VirtIOMSGBusDevice *link)
+{
+    link->silent = true;
+    virtio_msg_bus_update_state(link);
+}
+
+void virtio_msg_bus_peer_gone(VirtIOMSGBusDevice *link)
+{
+    trace_virtio_msg_bus_peer_gone(virtio_msg_bus_name(link));
+    if (link->port && link->up) {
+        link->port->peer_gone(link->port_opaque);
     }
 }
 
@@ -278,6 +299,11 @@ static void virtio_msg_bus_device_realize(DeviceState *dev, Error **errp)
                    link->slots, VIRTIO_MSG_MAX_DEVICES);
         return;
     }
+    if (link->silent_reset && !link->ping_interval) {
+        error_setg(errp, "silent-reset=on needs ping-interval=, without which "
+                   "nobody notices");
+        return;
+    }
 
     qbus_init(&link->bus, sizeof(link->bus), TYPE_VIRTIO_MSG_BUS, dev,
               dev->id);
@@ -296,6 +322,9 @@ static void virtio_msg_bus_device_realize(DeviceState *dev, Error **errp)
     object_property_add_child(OBJECT(dev), "transport",
                               OBJECT(link->transport));
     qdev_prop_set_uint32(link->transport, "slots", link->slots);
+    qdev_prop_set_uint32(link->transport, "ping-interval",
+                         link->ping_interval);
+    qdev_prop_set_bit(link->transport, "silent-reset", link->silent_reset);
     if (!qdev_realize_and_unref(link->transport, BUS(&link->bus), errp)) {
         object_unparent(OBJECT(link->transport));
         link->transport = NULL;
@@ -323,6 +352,8 @@ static void virtio_msg_bus_device_unrealize(DeviceState *dev)
 
 static const Property virtio_msg_bus_device_props[] = {
     DEFINE_PROP_UINT32("slots", VirtIOMSGBusDevice, slots, 32),
+    DEFINE_PROP_UINT32("ping-interval", VirtIOMSGBusDevice, ping_interval, 0),
+    DEFINE_PROP_BOOL("silent-reset", VirtIOMSGBusDevice, silent_reset, false),
 };
 
 /* Both ends of a link would have to move together */
@@ -380,6 +411,10 @@ static void virtio_msg_bus_device_class_init(ObjectClass *oc, void *data)
         "state of the link: down, up, silent or failed");
     object_class_property_set_description(oc, "slots",
         "devices that bus= can name up front; more are made on demand");
+    object_class_property_set_description(oc, "ping-interval",
+        "ms after which a peer that uses devices has to answer (0: never)");
+    object_class_property_set_description(oc, "silent-reset",
+        "reset the devices if it does not");
 }
 
 static void virtio_msg_bus_class_init(ObjectClass *oc, void *data)

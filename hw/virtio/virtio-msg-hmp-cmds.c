@@ -89,8 +89,9 @@ static void print_counters(Monitor *mon, const VirtioMsgCounters *counters)
                    " unknown, %" PRIu64 " for no device, %" PRIu64
                    " ignored\n", drops->malformed, drops->unknown,
                    drops->no_device, drops->ignored);
-    monitor_printf(mon, "  stalls: %" PRIu64 ", bad indices: %" PRIu64 "\n",
-                   counters->stalls, counters->bad_indices);
+    monitor_printf(mon, "  stalls: %" PRIu64 ", bad indices: %" PRIu64
+                   ", deferrals: %" PRIu64 "\n", counters->stalls,
+                   counters->bad_indices, counters->deferrals);
 }
 
 static void print_link(Monitor *mon, const VirtioMsgLinkInfo *info)

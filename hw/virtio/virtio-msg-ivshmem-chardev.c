@@ -202,7 +202,9 @@ static void ivshmem_chardev_peer(IvshmemChardev *s, int64_t id, int fd)
 
     if (fd < 0) {
         trace_virtio_msg_ivshmem_peer_left(s->chr->chr->label, id);
-        g_hash_table_remove(s->peers, key);
+        if (g_hash_table_remove(s->peers, key) && s->attached) {
+            s->parent.client->peer_left(s->parent.opaque, id);
+        }
     } else if (id == s->parent.id) {
         ivshmem_chardev_add_vector(s, fd);
         if (s->state == WANT_VECTOR) {

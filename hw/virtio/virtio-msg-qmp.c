@@ -118,6 +118,7 @@ static VirtioMsgCounters *link_counters(VirtIOMSGBusDevice *link, VirtIOMSG *s)
     counters->drops->ignored = s->drop_ignored;
     counters->stalls = link->stat_stalls;
     counters->bad_indices = link->stat_bad;
+    counters->deferrals = s->deferrals;
     counters->doorbells_received = link->stat_rung;
     counters->doorbells_sent = link->stat_rings;
     return counters;

@@ -79,7 +79,7 @@ static void virtio_msg_init(struct virtio_msg *msg, uint8_t type, uint8_t id,
     msg->msg_size = cpu_to_le16(VIRTIO_MSG_HDR_SIZE + payload);
 }
 
-static bool virtio_msg_send(VirtIOMSG *s, const struct virtio_msg *msg)
+bool virtio_msg_send(VirtIOMSG *s, const struct virtio_msg *msg)
 {
     if (!virtio_msg_bus_send(s->link, msg)) {
         return false;
@@ -223,6 +223,9 @@ static void virtio_msg_flush(void *opaque)
             return;
         }
         s->response_waits = false;
+    }
+    if (!virtio_msg_liveness_flush(&s->liveness)) {
+        return;
     }
 
     while ((slot = QTAILQ_FIRST(&s->dirty))) {
@@ -945,7 +948,9 @@ static void virtio_msg_receive(void *opaque, const struct virtio_msg *msg,
         size > virtio_msg_bus_max_msg_size(s->link)) {
         virtio_msg_drop(s, msg, &s->drop_malformed, "bad msg_size");
     } else if (msg->type & VIRTIO_MSG_TYPE_RESPONSE) {
-        virtio_msg_drop(s, msg, &s->drop_unknown, "response to nothing");
+        if (!virtio_msg_liveness_answer(&s->liveness, msg)) {
+            virtio_msg_drop(s, msg, &s->drop_unknown, "response to nothing");
+        }
     } else if (virtio_msg_is_bus(msg)) {
         virtio_msg_receive_bus(s, msg, size - VIRTIO_MSG_HDR_SIZE);
     } else {
@@ -966,6 +971,7 @@ static void virtio_msg_link_changed(void *opaque, bool up)
     unsigned i;
 
     s->response_waits = false;
+    virtio_msg_liveness_set_up(&s->liveness, up);
     for (i = 0; i < s->slots->len; i++) {
         slot = virtio_msg_slot(s, i);
         if (!up) {
@@ -979,10 +985,54 @@ static void virtio_msg_link_changed(void *opaque, bool up)
     }
 }
 
+/* Behind the driver's back: to it this is another device now */
+static void virtio_msg_slot_take_back(VirtIOMSGSlot *slot)
+{
+    bool in_use = slot->vdev && slot->vdev->status;
+
+    virtio_msg_slot_reset(slot);
+    if (in_use) {
+        slot->event_removed = true;
+        virtio_msg_slot_announce(slot);
+    }
+}
+
+static void virtio_msg_peer_gone(void *opaque)
+{
+    VirtIOMSG *s = opaque;
+    unsigned i;
+
+    for (i = 0; i < s->slots->len; i++) {
+        virtio_msg_slot_take_back(virtio_msg_slot(s, i));
+    }
+}
+
+void virtio_msg_peer_silent(VirtIOMSG *s)
+{
+    if (s->silent_reset) {
+        virtio_msg_peer_gone(s);
+    }
+}
+
+bool virtio_msg_in_use(VirtIOMSG *s)
+{
+    unsigned i;
+
+    for (i = 0; i < s->slots->len; i++) {
+        VirtIODevice *vdev = virtio_msg_slot(s, i)->vdev;
+
+        if (vdev && (vdev->status & VIRTIO_CONFIG_S_DRIVER_OK)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static const VirtIOMSGBusPort virtio_msg_port = {
     .receive = virtio_msg_receive,
     .flush = virtio_msg_flush,
     .link_changed = virtio_msg_link_changed,
+    .peer_gone = virtio_msg_peer_gone,
 };
 
 /*
@@ -1112,15 +1162,7 @@ static bool virtio_msg_slot_queue_enabled(DeviceState *d, int n)
 
 static void virtio_msg_slot_reset_hold(Object *obj, ResetType type)
 {
-    VirtIOMSGSlot *slot = VIRTIO_MSG_SLOT(obj);
-    bool in_use = slot->vdev && slot->vdev->status;
-
-    virtio_msg_slot_reset(slot);
-    if (in_use) {
-        /* Behind the driver's back: to it this is another device now */
-        slot->event_removed = true;
-        virtio_msg_slot_announce(slot);
-    }
+    virtio_msg_slot_take_back(VIRTIO_MSG_SLOT(obj));
 }
 
 static void virtio_msg_slot_realize(DeviceState *dev, Error **errp)
@@ -1193,6 +1235,7 @@ static void virtio_msg_realize(DeviceState *dev, Error **errp)
             return;
         }
     }
+    virtio_msg_liveness_init(&s->liveness, s, s->ping_interval);
     virtio_msg_bus_connect(s->link, &virtio_msg_port, s);
 }
 
@@ -1201,6 +1244,7 @@ static void virtio_msg_unrealize(DeviceState *dev)
     VirtIOMSG *s = VIRTIO_MSG(dev);
 
     virtio_msg_bus_connect(s->link, NULL, NULL);
+    virtio_msg_liveness_cleanup(&s->liveness);
 }
 
 static void virtio_msg_finalize(Object *obj)
@@ -1230,6 +1274,8 @@ static void virtio_msg_instance_init(Object *obj)
 
 static const Property virtio_msg_props[] = {
     DEFINE_PROP_UINT32("slots", VirtIOMSG, initial_slots, 32),
+    DEFINE_PROP_UINT32("ping-interval", VirtIOMSG, ping_interval, 0),
+    DEFINE_PROP_BOOL("silent-reset", VirtIOMSG, silent_reset, false),
 };
 
 static void virtio_msg_class_init(ObjectClass *oc, void *data)

@@ -247,6 +247,14 @@ static const Case cases[] = {
         .args = LINK ",remote-vmid=65536",
         .words = { "remote-vmid=65536", "0 to 65535" },
     }, {
+        .path = "link/ping-interval-is-no-number",
+        .args = LINK ",ping-interval=often",
+        .words = { "ping-interval", "often" },
+    }, {
+        .path = "link/silent-reset-without-ping",
+        .args = LINK ",silent-reset=on",
+        .words = { "silent-reset=on", "ping-interval=" },
+    }, {
         .path = "link/no-slots",
         .args = LINK ",slots=0",
         .words = { "slots=0", "1 to 65536" },

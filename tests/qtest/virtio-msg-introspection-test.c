@@ -433,7 +433,7 @@ static void test_hmp(void)
         "all messages: ",
         "doorbells: ",
         "dropped: 0 malformed, 1 unknown, 0 for no device, 0 ignored",
-        "stalls: 0, bad indices: 0",
+        "stalls: 0, bad indices: 0, deferrals: 0",
     };
     g_autofree char *all = NULL;
     g_autofree char *one = NULL;
@@ -631,6 +631,301 @@ static void test_state_rate_is_per_link(void)
     }
     vmsg_test_stop(&t);
     vmsg_link_free(links[1]);
+}
+
+/*
+ * Whether the peer is there
+ */
+
+/* The second one is for tests that must not be late themselves */
+#define PINGS           ",ping-interval=20"
+#define RARE_PINGS      ",ping-interval=1000"
+
+static bool is_ping(const struct virtio_msg *msg)
+{
+    return msg->type == BUS && msg->msg_id == VIRTIO_MSG_BUS_PING;
+}
+
+/* The next PING of the device side; its messages are of no other kind */
+static struct virtio_msg wait_ping(VMsgLink *link)
+{
+    struct virtio_msg msg;
+
+    vmsg_get(link, &msg);
+    g_assert_true(is_ping(&msg));
+    g_assert_cmpuint(msg.dev_num, ==, 0);
+    g_assert_cmpuint(GUINT16_FROM_LE(msg.msg_size), ==, 12);
+    return msg;
+}
+
+static void answer(VMsgLink *link, struct virtio_msg *ping)
+{
+    ping->type |= VIRTIO_MSG_TYPE_RESPONSE;
+    vmsg_send(link, ping);
+}
+
+/* To where nothing has been announced lately and no device is in use */
+static void start_pinged(VMsgTest *t, const char *props)
+{
+    vmsg_test_start(t, props, "-device virtio-rng-device ");
+    vmsg_ping(t->link);
+    quiet(t);
+}
+
+/* B-02, from the other side */
+static void test_ping(void)
+{
+    struct virtio_msg ping;
+    VMsgQueue q;
+    VMsgTest t;
+    int i;
+
+    start_pinged(&t, RARE_PINGS);
+    vmsg_rng_up(t.link, 0, 0, &q);
+    vmsg_drop_events(t.link);
+    for (i = 0; i < 2; i++) {
+        ping = wait_ping(t.link);
+        answer(t.link, &ping);
+    }
+    check_state(&t, "up");
+    g_assert_null(qtest_qmp_event_ref(t.qts, link_event));
+    g_assert_cmpuint(counter(&t, "drops", "unknown"), ==, 0);
+    vmsg_test_stop(&t);
+}
+
+/* Nobody is asked who uses nothing, or whom nobody wants to ask */
+static void test_ping_unasked(void)
+{
+    VMsgLink *other = vmsg_link_new(VMSG_SHM_SIZE, VMSG_RAM_SIZE);
+    g_autofree char *args = NULL;
+    g_autofree char *more = NULL;
+    struct virtio_msg ping;
+    VMsgLink *unused;
+    VMsgQueue q[2];
+    VMsgTest t;
+    int i;
+
+    /* link0 is in use without PINGs, "other" is asked, "unused" would be */
+    unused = vmsg_link_new(VMSG_SHM_SIZE, VMSG_RAM_SIZE);
+    vmsg_link_serve(other);
+    vmsg_link_serve(unused);
+    args = vmsg_link_args(other, "other", PINGS);
+    more = vmsg_link_args(unused, "unused", PINGS);
+    vmsg_test_start(&t, "", "-device virtio-rng-device,bus=link0.0 "
+                    "%s -device virtio-rng-device,bus=other.0 "
+                    "%s -device virtio-rng-device,bus=unused.0 ", args, more);
+    vmsg_link_started(other);
+    vmsg_link_started(unused);
+
+    vmsg_rng_up(t.link, 0, 0, &q[0]);
+    vmsg_ping(unused);
+    vmsg_rng_up(other, 0, 0, &q[1]);
+    vmsg_drop_events(t.link);
+    vmsg_drop_events(unused);
+    for (i = 0; i < 5; i++) {
+        ping = wait_ping(other);
+        answer(other, &ping);
+    }
+    g_assert_false(vmsg_try_get(t.link, &ping));
+    g_assert_false(vmsg_try_get(unused, &ping));
+
+    vmsg_test_stop(&t);
+    vmsg_link_free(other);
+    vmsg_link_free(unused);
+}
+
+static void wait_silent(VMsgTest *t)
+{
+    QDict *event = qtest_qmp_eventwait_ref(t->qts, link_event);
+
+    g_assert_cmpstr(qdict_get_str(qdict_get_qdict(event, "data"), "state"), ==,
+                    "silent");
+    qobject_unref(event);
+    check_state(t, "silent");
+}
+
+/* It is told, the device goes on, and whatever comes ends it */
+static void test_silent(void)
+{
+    struct virtio_msg ping, none;
+    VMsgQueue q;
+    VMsgTest t;
+
+    start_pinged(&t, PINGS);
+    vmsg_rng_up(t.link, 0, 0, &q);
+    ping = wait_ping(t.link);
+    wait_silent(&t);
+
+    /* One PING is enough to be not answered */
+    g_assert_false(vmsg_try_get(t.link, &none));
+    quiet(&t);
+    answer(t.link, &ping);
+    vmsg_settle(&t);
+    check_event(&t, "up");
+    quiet(&t);
+
+    /* The next one is lost, but others follow */
+    wait_ping(t.link);
+    wait_silent(&t);
+    quiet(&t);
+    vmsg_link_ring(t.link);
+    vmsg_settle(&t);
+    check_event(&t, "up");
+    ping = wait_ping(t.link);
+    answer(t.link, &ping);
+    vmsg_test_stop(&t);
+}
+
+/* A peer that does not even read is silent as well */
+static void test_silent_full(void)
+{
+    VMsgQueue q;
+    VMsgTest t;
+    int i;
+
+    start_pinged(&t, PINGS);
+    vmsg_rng_up(t.link, 0, 0, &q);
+    for (i = 0; i < CAPACITY; i++) {
+        put(t.link, BUS, VIRTIO_MSG_BUS_PING, 0, 4);
+    }
+    vmsg_link_ring(t.link);
+    wait_silent(&t);
+    vmsg_test_stop(&t);
+}
+
+/* Asked for it, the device side takes its devices back */
+static void test_silent_reset(void)
+{
+    struct virtio_msg msg;
+    VMsgQueue q;
+    VMsgTest t;
+
+    start_pinged(&t, PINGS ",silent-reset=on");
+    vmsg_rng_up(t.link, 0, 0, &q);
+    vmsg_drop_events(t.link);
+    wait_ping(t.link);
+    wait_silent(&t);
+
+    vmsg_wait_event(t.link, BUS, VIRTIO_MSG_BUS_EVENT_DEVICE, 0, &msg);
+    g_assert_cmpuint(msg.event_device.state, ==,
+                     GUINT16_TO_LE(VIRTIO_MSG_DEVICE_REMOVED));
+    vmsg_wait_event(t.link, BUS, VIRTIO_MSG_BUS_EVENT_DEVICE, 0, &msg);
+    g_assert_cmpuint(msg.event_device.state, ==,
+                     GUINT16_TO_LE(VIRTIO_MSG_DEVICE_READY));
+    g_assert_cmphex(vmsg_get_status(t.link, 0), ==, 0);
+    g_assert_cmpuint(vmsg_get_vqueue(t.link, 0, 0).cur_size, ==, 0);
+    vmsg_test_stop(&t);
+}
+
+/* An answer that nobody asked for is dropped, and still is a sign of life */
+static void test_pong_foreign(void)
+{
+    struct virtio_msg ping, pong;
+    VMsgQueue q;
+    VMsgTest t;
+
+    start_pinged(&t, RARE_PINGS);
+    put(t.link, BUS | VIRTIO_MSG_TYPE_RESPONSE, VIRTIO_MSG_BUS_PING, 0, 4);
+    vmsg_ping(t.link);
+    g_assert_cmpuint(counter(&t, "drops", "unknown"), ==, 1);
+
+    vmsg_rng_up(t.link, 0, 0, &q);
+    ping = wait_ping(t.link);
+    pong = ping;
+    pong.token ^= 1;
+    answer(t.link, &pong);
+    pong = ping;
+    pong.ping.data ^= 1;
+    answer(t.link, &pong);
+    pong = ping;
+    pong.msg_size = GUINT16_TO_LE(8);
+    answer(t.link, &pong);
+    pong = ping;
+    pong.type = 0;
+    answer(t.link, &pong);
+    vmsg_settle(&t);
+    g_assert_cmpuint(counter(&t, "drops", "unknown"), ==, 5);
+
+    answer(t.link, &ping);
+    vmsg_settle(&t);
+    g_assert_cmpuint(counter(&t, "drops", "unknown"), ==, 5);
+    /* Once is enough */
+    answer(t.link, &ping);
+    vmsg_settle(&t);
+    g_assert_cmpuint(counter(&t, "drops", "unknown"), ==, 6);
+    vmsg_test_stop(&t);
+}
+
+static void check_taken_back(VMsgTest *t)
+{
+    struct virtio_msg msg;
+
+    vmsg_wait_event(t->link, BUS, VIRTIO_MSG_BUS_EVENT_DEVICE, 0, &msg);
+    g_assert_cmpuint(msg.event_device.state, ==,
+                     GUINT16_TO_LE(VIRTIO_MSG_DEVICE_REMOVED));
+    vmsg_wait_event(t->link, BUS, VIRTIO_MSG_BUS_EVENT_DEVICE, 0, &msg);
+    g_assert_cmpuint(msg.event_device.state, ==,
+                     GUINT16_TO_LE(VIRTIO_MSG_DEVICE_READY));
+    g_assert_cmphex(vmsg_get_status(t->link, 0), ==, 0);
+}
+
+/* The server says who leaves; only the driver side matters */
+static void test_peer_left(void)
+{
+    VMsgQueue q;
+    VMsgTest t;
+
+    vmsg_test_start(&t, "", "-device virtio-rng-device ");
+    vmsg_link_tell(t.link, 9, t.link->to_driver);
+    vmsg_rng_up(t.link, 0, 0, &q);
+    vmsg_drop_events(t.link);
+
+    vmsg_link_tell(t.link, 9, -1);
+    vmsg_settle(&t);
+    g_assert_false(vmsg_take_event(t.link, BUS, VIRTIO_MSG_BUS_EVENT_DEVICE, 0,
+                                   NULL));
+    vmsg_rng_read(&q);
+
+    vmsg_link_tell(t.link, VMSG_DRIVER_ID, -1);
+    vmsg_settle(&t);
+    vmsg_link_tell(t.link, VMSG_DRIVER_ID, t.link->to_driver);
+    vmsg_settle(&t);
+    check_taken_back(&t);
+    vmsg_rng_up(t.link, 0, 0, &q);
+    vmsg_rng_read(&q);
+    vmsg_test_stop(&t);
+}
+
+static void announce(VMsgLink *link, uint32_t id)
+{
+    uint32_t *driver = (uint32_t *)(link->shm + link->shm_size - VMSG_IDS + 12);
+
+    __atomic_store_n(driver, GUINT32_TO_LE(id + 1), __ATOMIC_RELEASE);
+    vmsg_ping(link);
+}
+
+/* Another id in the block is another driver; none, or the same, is not */
+static void test_peer_changed(void)
+{
+    VMsgQueue q;
+    VMsgTest t;
+
+    vmsg_test_start(&t, "", "-device virtio-rng-device ");
+    vmsg_link_tell(t.link, 9, t.link->to_driver);
+    vmsg_settle(&t);
+    announce(t.link, VMSG_DRIVER_ID);
+    vmsg_rng_up(t.link, 0, 0, &q);
+    vmsg_drop_events(t.link);
+
+    announce(t.link, -1);
+    announce(t.link, VMSG_DRIVER_ID);
+    g_assert_false(vmsg_take_event(t.link, BUS, VIRTIO_MSG_BUS_EVENT_DEVICE, 0,
+                                   NULL));
+    vmsg_rng_read(&q);
+
+    announce(t.link, 9);
+    check_taken_back(&t);
+    vmsg_test_stop(&t);
 }
 
 /*
@@ -909,6 +1204,14 @@ int main(int argc, char **argv)
     TEST("state/down", test_state_down);
     TEST("state/rate", test_state_rate);
     TEST("state/rate-is-per-link", test_state_rate_is_per_link);
+    TEST("ping/answered", test_ping);
+    TEST("ping/unasked", test_ping_unasked);
+    TEST("ping/foreign", test_pong_foreign);
+    TEST("ping/silent", test_silent);
+    TEST("ping/silent-full", test_silent_full);
+    TEST("ping/silent-reset", test_silent_reset);
+    TEST("peer/left", test_peer_left);
+    TEST("peer/changed", test_peer_changed);
     TEST("traces", test_traces);
     TEST("base/x-query-virtio", test_x_query_virtio);
     TEST("base/x-query-virtio-queue", test_x_query_virtio_queue);

@@ -59,6 +59,12 @@ typedef struct VirtIOMSGBusPort {
      * be dropped, and the peer's hold on the devices ends.
      */
     void (*link_changed)(void *opaque, bool up);
+
+    /*
+     * Whoever was at the other end has gone, or somebody else is there now;
+     * the link stays up.  The old peer's hold on the devices ends.
+     */
+    void (*peer_gone)(void *opaque);
 } VirtIOMSGBusPort;
 
 typedef enum VirtIOMSGBusRecv {
@@ -96,9 +102,13 @@ struct VirtIOMSGBusDevice {
     VirtioMsgLinkState state;   /* as it was last announced */
     bool tx_bad;            /* the last send found a broken queue */
     bool rx_bad;            /* so did the last look for messages */
+    bool silent;            /* the peer owes a sign of life */
     bool lost;              /* what the link stands on is gone */
 
-    uint32_t slots;         /* property, handed to the transport */
+    /* Properties, handed to the transport */
+    uint32_t slots;
+    uint32_t ping_interval; /* ms, 0: never */
+    bool silent_reset;
 
     uint64_t stat_rx;       /* messages taken */
     uint64_t stat_tx;       /* messages sent */
@@ -194,6 +204,23 @@ void virtio_msg_bus_process(VirtIOMSGBusDevice *link);
  * @up: true if messages can be exchanged from now on
  */
 void virtio_msg_bus_set_up(VirtIOMSGBusDevice *link, bool up);
+
+/**
+ * virtio_msg_bus_set_silent: report that the peer does not answer
+ * @link: the link
+ *
+ * For the transport, which knows what an answer is.  Whatever comes from the
+ * peer ends that.
+ */
+void virtio_msg_bus_set_silent(VirtIOMSGBusDevice *link);
+
+/**
+ * virtio_msg_bus_peer_gone: report that the peer is not the one it was
+ * @link: the link
+ *
+ * For the link's subclass, if it can tell.
+ */
+void virtio_msg_bus_peer_gone(VirtIOMSGBusDevice *link);
 
 /**
  * virtio_msg_bus_fail: report that the link cannot go on

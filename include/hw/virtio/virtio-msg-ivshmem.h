@@ -34,6 +34,9 @@ typedef struct VirtIOMSGIvshmemClient {
      */
     void (*attached)(void *opaque, bool attached);
 
+    /* The server says that a peer, one of several maybe, has gone */
+    void (*peer_left)(void *opaque, uint16_t peer);
+
     /*
      * The memory was taken away.  It is private from now on, zeros at first,
      * until the attachment comes back.

@@ -9,6 +9,7 @@
 
 #include "hw/virtio/virtio-bus.h"
 #include "hw/virtio/virtio-msg-bus.h"
+#include "hw/virtio/virtio-msg-liveness.h"
 #include "qemu/bitmap.h"
 #include "qemu/queue.h"
 #include "qom/object.h"
@@ -74,6 +75,9 @@ struct VirtIOMSG {
     BusState slot_bus;
     GPtrArray *slots;           /* VirtIOMSGSlot, by device number */
     uint32_t initial_slots;
+    uint32_t ping_interval;     /* ms, 0: never */
+    bool silent_reset;          /* take devices from a peer that is silent */
+    VirtIOMSGLiveness liveness;
 
     bool response_waits;
     struct virtio_msg response; /* valid if response_waits */
@@ -91,5 +95,32 @@ struct VirtIOMSG {
 
     uint64_t deferrals;         /* times that a queue used up its credit */
 };
+
+/**
+ * virtio_msg_send: send a message, trace and count it
+ * @s: the transport
+ * @msg: the message, in wire order, complete
+ *
+ * Returns false if there is no room, or the link is down; see
+ * virtio_msg_bus_send().
+ */
+bool virtio_msg_send(VirtIOMSG *s, const struct virtio_msg *msg);
+
+/**
+ * virtio_msg_in_use: whether a driver uses any device
+ * @s: the transport
+ *
+ * Looks at each slot.  Returns true if a device is at DRIVER_OK.
+ */
+bool virtio_msg_in_use(VirtIOMSG *s);
+
+/**
+ * virtio_msg_peer_silent: the peer does not answer any more
+ * @s: the transport, of a link that is up
+ *
+ * Resets the devices that the peer used, if it was asked for that, and
+ * announces them anew (B-03).
+ */
+void virtio_msg_peer_silent(VirtIOMSG *s);
 
 #endif /* HW_VIRTIO_MSG_H */
