@@ -366,12 +366,16 @@ static u32 vm_generation(struct virtio_device *vdev)
 
 /*
  * The core believes what the status says.  Bits that it has not set are not
- * passed on, but for the one that is the device's to set.
+ * passed on, but for the one that is the device's to set while it is in use:
+ * the core warns of whatever a device shows after its reset.
  */
 static void vm_note_status(struct virtio_msg_device *vmdev, u32 status)
 {
-	WRITE_ONCE(vmdev->status,
-		   status & (vmdev->status_set | VIRTIO_CONFIG_S_NEEDS_RESET));
+	u8 mask = vmdev->status_set;
+
+	if (mask)
+		mask |= VIRTIO_CONFIG_S_NEEDS_RESET;
+	WRITE_ONCE(vmdev->status, status & mask);
 }
 
 static u8 vm_get_status(struct virtio_device *vdev)
