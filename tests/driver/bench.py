@@ -155,12 +155,12 @@ class Bench:
         await self.shell(f"modprobe virtio_msg_amp {words} &&"
                          " modprobe virtio_msg_ivshmem")
 
-    async def unload(self):
+    async def unload(self, seconds=PATIENCE):
         """Remove the modules that are loaded, the one with the link first and
         with all its devices in use; nothing must be left."""
         for module in MODULES:
             await self.shell(f"! grep -q '^{module} ' /proc/modules ||"
-                             f" rmmod {module}")
+                             f" rmmod {module}", seconds)
         left = await self.shell("ls /sys/bus/virtio/devices")
         if left:
             raise AssertionError(f"devices are left without a link: {left}")
@@ -179,9 +179,14 @@ class Bench:
 
     async def read_rng(self, size=64):
         """Read from the current hwrng; fails unless all of it comes."""
+        # A device is up a bit before the kernel has it as a generator, and
+        # nothing tells when that is.
         count = await self.shell(
-            f"dd if=/dev/hwrng bs={size} count=1 iflag=fullblock 2>/dev/null"
-            " | wc -c")
+            "tries=1000; until [ -n"
+            " \"$(cat /sys/class/misc/hw_random/rng_available)\" ]; do"
+            " tries=$((tries - 1)); [ $tries -gt 0 ] || exit 1; usleep 20000;"
+            f" done; dd if=/dev/hwrng bs={size} count=1 iflag=fullblock"
+            " 2>/dev/null | wc -c")
         if int(count) != size:
             raise AssertionError(f"the hwrng gave {count} bytes of {size}")
 

@@ -54,7 +54,7 @@ class Queue:
         self.size = size
         self.addresses = desc, driver, device
         self._desc, self._driver, self._device = desc, driver, device
-        self._next_avail = self._next_used = 0
+        self._next_avail = self.next_used = 0
 
     def chains(self):
         """What the driver has made available: each time the index of the head
@@ -80,12 +80,12 @@ class Queue:
 
     def push(self, head, written):
         """Give a chain back; `written` says to how many bytes of it."""
-        slot = self._device + 4 + 8 * (self._next_used % self.size)
+        slot = self._device + 4 + 8 * (self.next_used % self.size)
         self.memory.write(slot, le32(head, written))
-        self.set_used((self._next_used + 1) % 0x10000)
+        self.set_used((self.next_used + 1) % 0x10000)
 
     def set_used(self, index):
-        self._next_used = index
+        self.next_used = index
         self.memory.write(self._device + 2, wire.le16(index))
 
 

@@ -140,6 +140,11 @@ class Link:
         queue = self.device_queue
         return (queue.get(TAIL) - queue.index - 1) % NUM_SLOTS
 
+    @property
+    def backlog(self):
+        """How many messages wait for room."""
+        return len(self._waiting)
+
     def send(self, *slots):
         """Send messages, given as bytes of a slot each, and ring once."""
         self._waiting += slots

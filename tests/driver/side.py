@@ -37,8 +37,12 @@ class Side:
         self.link.restart()
         self.devices = {}
         self.received = []
-        self.script = honest
+        self.fresh_script()
         self.deaf = False
+
+    def fresh_script(self):
+        """Answer as the specification says."""
+        self.script = honest
 
     def restart(self):
         """What happens when the device process starts anew."""

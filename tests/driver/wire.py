@@ -32,6 +32,10 @@ BUS_GET_DEVICES = 0x02
 BUS_PING = 0x03
 BUS_EVENT_DEVICE = 0x40
 
+# Type and id of messages that mean something at any time
+PING_KEY = (BUS, BUS_PING)
+EVENT_DEVICE_KEY = (BUS, BUS_EVENT_DEVICE)
+
 DEVICE_READY = 1
 DEVICE_REMOVED = 2
 
