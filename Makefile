@@ -138,7 +138,8 @@ qos: host
 driver: images images-bookworm
 	@rc=0; $(SUITE) driver tests/driver/run || rc=1; \
 	$(SUITE) driver-bookworm tests/driver/run --kernel bookworm \
-		/driver/d-01 /driver/d-03 /driver/d-06 || rc=1; exit $$rc
+		/driver/d-01 /driver/d-03 /driver/d-06 /driver/gone || rc=1; \
+	exit $$rc
 
 images-bookworm: images
 	@$(STEP) images-bookworm "making the image with Linux 6.1" \

@@ -1,0 +1,311 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What becomes of requests that are outstanding when their device goes."""
+
+import asyncio
+import struct
+
+import wire
+from bench import FUNCTION, ScriptedBench
+from devices import SECTOR, Disk, Rng
+from harness import test
+from link import HEAD, NUM_SLOTS
+
+F_RING_PACKED = 1 << 34
+# Short, so that silence is noticed soon
+TIMES = {"timeout_ms": 1000, "heartbeat_ms": 300}
+# As many as are outstanding at a time
+JOBS = 4
+
+
+class HoldingDisk(Disk):
+    """A disk that does all it is asked, but for what concerns some sectors."""
+
+    def __init__(self):
+        super().__init__()
+        self.held = set()
+        self.holds = 0
+
+    def serve(self, index):
+        queue = self.queues[index]
+        count = 0
+        for head, buffers in queue.chains():
+            kind, _, sector = self.side.memory.unpack("<IIQ",
+                                                      buffers[0].address)
+            if kind in (self.READ, self.WRITE) and sector in self.held:
+                self.holds += 1
+                continue
+            queue.push(head, self.process(buffers))
+            count += 1
+        if count:
+            self.side.send(wire.event(wire.EVENT_USED, self.number, index))
+
+
+def write(block):
+    """The command that writes a block of vda and says whether that worked."""
+    return (f"dd if=/dev/zero of=/dev/vda bs=4k count=1 seek={block}"
+            " oflag=direct 2>/dev/null")
+
+
+def read(block):
+    return (f"dd if=/dev/vda of=/dev/null bs=4k count=1 skip={block}"
+            " iflag=direct 2>/dev/null")
+
+
+async def held_disk(bench, **parameters):
+    """A disk in use as vda, and jobs that wait for requests of it: reads and
+    writes whose status bytes have all been good once."""
+    side = bench.side
+    disk = side.add(1, HoldingDisk())
+    await bench.load(**(TIMES | parameters))
+    await side.until_up()
+    await bench.shell(f"until [ -b /dev/vda ]; do sleep 0.1; done;"
+                      f" i=0; while [ $i -lt 130 ]; do {write('$i')} || exit 1;"
+                      f" i=$((i + 1)); done")
+    disk.held = {block * 4096 // SECTOR for block in range(JOBS)}
+    jobs = [bench.run((write if block % 2 else read)(block))
+            for block in range(JOBS)]
+    await side.until(lambda: disk.holds == JOBS, "requests to hold")
+    return side, disk, jobs
+
+
+async def fail(jobs):
+    """Each of the jobs must come to an end, and to no good one."""
+    for job in jobs:
+        assert await job.wait() != 0, f"'{job.command}' says that it worked"
+
+
+async def works_again(bench, disk):
+    """The disk is used anew, and does what it should."""
+    disk.held = set()
+    await bench.side.until(lambda: disk.is_up, "the disk to come back")
+    await bench.shell("until [ -b /dev/vda ]; do sleep 0.1; done;"
+                      f" {write(1)} && {read(1)}")
+
+
+async def state(bench):
+    return await bench.shell(f"cat {FUNCTION}/virtio_msg/state")
+
+
+@test("/driver/gone/removed", ScriptedBench)
+async def removed(bench):
+    """EVENT_DEVICE REMOVED ends the requests of the device."""
+    side, _, jobs = await held_disk(bench)
+    side.unplug(1)
+    await fail(jobs)
+    assert await state(bench) == "up"
+
+
+@test("/driver/gone/out-of-order", ScriptedBench)
+async def out_of_order(bench):
+    """Also those are ended that the rings have long turned round over."""
+    side, disk, jobs = await held_disk(bench)
+    await bench.shell(f"i=10; while [ $i -lt 210 ]; do {write('$i')} || exit 1;"
+                      f" i=$((i + 1)); done")
+    assert disk.holds == JOBS
+    side.unplug(1)
+    await fail(jobs)
+    assert not [line for line in bench.log() if "not a head" in line]
+
+
+@test("/driver/gone/restart", ScriptedBench)
+async def restart(bench):
+    """A device side that starts anew finds the disk in use again."""
+    side, disk, jobs = await held_disk(bench)
+    side.restart()
+    side.send(wire.event_device(1, wire.DEVICE_READY))
+    await fail(jobs)
+    await works_again(bench, disk)
+    assert await bench.shell(f"cat {FUNCTION}/virtio_msg/restarts") == "1"
+
+
+@test("/driver/gone/silence", ScriptedBench)
+async def silence(bench):
+    """Requests do not wait for a device side that does not answer a PING, and
+    all goes on when it can be heard again."""
+    side, disk, jobs = await held_disk(bench)
+    side.deaf = True
+    await fail(jobs)
+    assert await state(bench) == "silent"
+    await bench.logs("does not answer")
+    side.hear()
+    await works_again(bench, disk)
+    await bench.logs("can be heard again")
+    assert await state(bench) == "up"
+    assert await bench.shell(f"cat {FUNCTION}/virtio_msg/silences") == "1"
+
+
+@test("/driver/gone/no-heartbeat", ScriptedBench)
+async def no_heartbeat(bench):
+    """Without a heartbeat requests wait as long as it takes."""
+    side, disk, jobs = await held_disk(bench, heartbeat_ms=0)
+    side.deaf = True
+    # Longer than a heartbeat and its timeout: here nothing is to happen.
+    await asyncio.sleep(2)
+    assert not any(job.ended for job in jobs)
+    disk.held = set()
+    side.hear()
+    side.unplug(1)
+    await fail(jobs)
+
+
+@test("/driver/gone/heartbeat", ScriptedBench)
+async def heartbeat(bench):
+    """A PING is sent where there is no traffic, and its answer known."""
+    side = bench.side
+    side.add(1, Rng())
+    await bench.load(**TIMES)
+    await side.until_up()
+
+    def pings():
+        return sum(message.is_bus and message.msg_id == wire.BUS_PING
+                   and not message.type & wire.RESPONSE
+                   for message in side.received)
+
+    await side.until(lambda: pings() >= 2, "the driver's PINGs")
+    assert await bench.dropped() == 0
+
+
+@test("/driver/gone/needs-reset", ScriptedBench)
+async def needs_reset(bench):
+    """A device that has failed is reset before its requests end."""
+    side, disk, jobs = await held_disk(bench)
+    resets = disk.resets
+    disk.status |= wire.NEEDS_RESET
+    side.send(wire.event(wire.EVENT_CONFIG, 1, disk.status, disk.generation,
+                         0, 0))
+    await fail(jobs)
+    assert disk.resets > resets
+
+
+@test("/driver/gone/unload", ScriptedBench)
+async def unload(bench):
+    """Modules are unloaded from a device that answers, but never completes a
+    request; it is reset before the requests end."""
+    side, disk, jobs = await held_disk(bench)
+    resets = disk.resets
+    await bench.shell("rmmod virtio_msg_ivshmem")
+    await fail(jobs)
+    assert disk.resets > resets
+    await bench.logs("still under way")
+
+
+@test("/driver/gone/garbage-in-the-used-ring", ScriptedBench)
+async def garbage_in_the_used_ring(bench):
+    """What a device writes to a used ring before it goes does not keep its
+    driver from leaving."""
+    for index in bench.size((1, 64, 32768), (1, 2, 7, 63, 64, 65, 200, 32768)):
+        side, disk, jobs = await held_disk(bench)
+        queue, = disk.queues.values()
+        device = queue.addresses[2]
+        for slot in range(queue.size):
+            side.memory.write(device + 4 + 8 * slot, struct.pack(
+                "<II", bench.random.choice([0, 1, 5, 63, 64, 0xffffffff]),
+                0xffffffff))
+        used, = side.memory.unpack("<H", device + 2)
+        queue.set_used((used + index) % 0x10000)
+        side.unplug(1)
+        # One of them may have been told that it is done: that is a device's
+        # good right.
+        for job in jobs:
+            await job.wait()
+        await bench.unload()
+        side.fresh()
+
+
+@test("/driver/gone/failed-link", ScriptedBench)
+async def failed_link(bench):
+    """An index out of range fails the link until the device side starts
+    anew."""
+    side, disk, jobs = await held_disk(bench)
+    side.link.device_queue.put(HEAD, NUM_SLOTS)
+    side.link.ring()
+    await fail(jobs)
+    assert await state(bench) == "failed"
+    await bench.logs("out of range")
+    side.restart()
+    side.send(wire.event_device(1, wire.DEVICE_READY))
+    await works_again(bench, disk)
+    assert await state(bench) == "up"
+
+
+@test("/driver/gone/pings", ScriptedBench)
+async def pings(bench):
+    """More PINGs than there is room for answers: all are answered, in
+    order."""
+    side = bench.side
+    side.add(1, Rng())
+    await bench.load()
+    await side.until_up()
+    await side.ping()
+    side.deaf = True
+    count = NUM_SLOTS + 30
+    side.received.clear()
+    side.send(*(wire.Message(wire.BUS, wire.BUS_PING, 0, 1000 + i,
+                             struct.pack("<I", i)) for i in range(count)))
+    await bench.shell("true")
+    side.hear()
+
+    def answers():
+        return [(m.token, *struct.unpack("<I", m.payload))
+                for m in side.received
+                if m.is_bus and m.msg_id == wire.BUS_PING
+                and m.type & wire.RESPONSE]
+
+    await side.until(lambda: len(answers()) >= count, "all answers")
+    assert answers() == [(1000 + i, i) for i in range(count)]
+    assert await bench.dropped() == 0
+
+
+@test("/driver/gone/max-devices", ScriptedBench)
+async def max_devices(bench):
+    """No more devices than are allowed are registered, and the log says so."""
+    side = bench.side
+    for number in range(6):
+        side.add(number, Rng())
+    await bench.load(max_devices=4)
+    await side.until_up(0, 1, 2, 3)
+    await bench.logs("device 4 and those after it are not used")
+    assert len(await bench.virtio_devices()) == 4
+
+
+@test("/driver/gone/scan-again", ScriptedBench)
+async def scan_again(bench):
+    """A list of devices that made no sense is asked for once more."""
+    side = bench.side
+    side.add(1, Rng())
+    spoiled = []
+
+    def script(request, answers):
+        if (request.is_bus and request.msg_id == wire.BUS_GET_DEVICES
+                and len(spoiled) < 2):
+            spoiled.append(request)
+            return [answers[0].but(payload=b"\xff" * 6)]
+        return answers
+
+    side.script = script
+    await bench.load()
+    await side.until_up()
+    assert len(spoiled) == 2
+
+
+@test("/driver/gone/packed-rings", ScriptedBench)
+async def packed_rings(bench):
+    """Packed rings, whose requests leave no trace, are not accepted."""
+    side = bench.side
+    rng = side.add(1, Rng())
+    rng.features |= F_RING_PACKED
+    await bench.load()
+    await side.until_up()
+    assert not rng.driver_features & F_RING_PACKED
+
+
+@test("/driver/gone/suspend", ScriptedBench)
+async def suspend(bench):
+    """The system does not go to sleep over a link, and says why."""
+    side = bench.side
+    side.add(1, Rng())
+    await bench.load()
+    await side.until_up()
+    assert await bench.run("echo freeze >/sys/power/state").wait() != 0
+    await bench.logs("cannot sleep")
+    await bench.read_rng()
