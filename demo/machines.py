@@ -159,6 +159,11 @@ class Machine(Process):
         self._output.log(self.name + "-control", "> " + command)
         self._connections[0].write(command.encode() + b"\n")
 
+    def forget_lines(self):
+        """Drop what has come and was not waited for."""
+        while not self._lines.empty():
+            self._lines.get_nowait()
+
     async def next_line(self):
         line = await self._lines.get()
         if line.startswith("failed "):
