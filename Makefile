@@ -28,7 +28,7 @@ SUITE := scripts/run-suite
 # Found by their names, so that a test that is added is run.
 QTESTS := $(patsubst tests/qtest/%.c,%,$(wildcard tests/qtest/virtio-msg*-test.c))
 UNITS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test-*.c))
-SUITES := $(UNITS) $(QTESTS) decode qos $(QTESTS:%=%-asan) qos-asan fuzz modules \
+SUITES := $(UNITS) $(QTESTS) mutants decode qos $(QTESTS:%=%-asan) qos-asan fuzz modules \
           driver driver-bookworm demo-two-user demo-two-bridge \
           demo-two-user-vfio demo-local-user demo-local-user-bookworm \
           restart-trixie restart-bookworm
@@ -93,7 +93,7 @@ demo-shell: images
 #
 
 .PHONY: unit-build unit qtest decode qos driver images-bookworm bench \
-        conformance hostile-long check check-long
+        conformance mutate hostile-long check check-long
 unit-build: deps
 	@$(STEP) native "building the unit tests" scripts/build-native
 
@@ -205,6 +205,7 @@ conformance:
 	done
 	-@$(MAKE) unit
 	-@$(MAKE) qtest
+	-@$(MAKE) driver
 	@scripts/conformance
 
 # All suites run, whatever becomes of the others; what counts is the tally.
@@ -217,6 +218,7 @@ check: images
 	-@$(MAKE) qtest-asan
 	-@$(MAKE) qos-asan
 	-@$(MAKE) fuzz-build && $(SUITE) fuzz scripts/fuzz --tap --time 10
+	-@$(SUITE) mutants scripts/mutate --check
 	-@$(SUITE) modules scripts/check-modules
 	-@$(MAKE) driver
 	-@demo/run --mode two --net user
@@ -230,6 +232,13 @@ check: images
 	@rc=0; scripts/conformance --quiet || rc=1; \
 	scripts/tally $(SUITES) || rc=1; exit $$rc
 
+# Copies of the code, broken on purpose, that the tests have to notice;
+# MUTANT="NAME..." chooses some, by their names or the requirements they break.
+mutate: unit-build images
+	@$(STEP) qtest "building the qtests" \
+		scripts/build-qemu host $(QTESTS:%=tests/qtest/%)
+	@scripts/mutate $(MUTANT)
+
 # What takes longer than anybody wants to wait for each time
 check-long:
 	@rc=0; \
@@ -239,6 +248,7 @@ check-long:
 		$(MAKE) restart KERNEL=$$kernel RESTART_ARGS="--kills 100 \
 			--unloads 20 --resets 10 --stops 10" || rc=1; \
 	done; \
+	$(MAKE) mutate || rc=1; \
 	exit $$rc
 
 .PHONY: tally
@@ -292,12 +302,15 @@ help:
 	@echo "  qos          only QEMU's own tests of its virtio devices, run over"
 	@echo "               virtio-msg"
 	@echo "  conformance  show for each requirement the tests of it, and run them"
+	@echo "  mutate       break copies of the code in many ways, and see the tests"
+	@echo "               notice; MUTANT=... chooses, see scripts/mutate --help"
 	@echo "  qtest-asan   the qtests with AddressSanitizer and"
 	@echo "               UndefinedBehaviorSanitizer; qos-asan: those of QEMU"
 	@echo "  fuzz         run the fuzzers, each for FUZZ_TIME=60 seconds;"
 	@echo "               FUZZ_TARGET=... chooses one, see scripts/fuzz --list"
 	@echo "  hostile-long only the tests with a hostile peer, 20 minutes of them"
-	@echo "  check-long   what takes hours: each fuzzer for 30 minutes"
+	@echo "  check-long   what takes hours: each fuzzer for 30 minutes, each"
+	@echo "               mutant, either side stopped under load many times"
 	@echo "  driver       only the modules, in a booted machine, against a device"
 	@echo "               side that misbehaves; see tests/driver/run --help"
 	@echo "  bench        measure start-up, memory, messages and round trips, and"
