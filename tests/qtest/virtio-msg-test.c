@@ -732,6 +732,8 @@ static void test_config_bounds(void)
     g_assert_cmpuint(vmsg_get_config(t.link, 0, size - 1, 2, NULL, NULL), ==,
                      0);
     g_assert_cmpuint(vmsg_get_config(t.link, 0, size, 1, NULL, NULL), ==, 0);
+    g_assert_cmpuint(vmsg_get_config(t.link, 0, size + 1, 1, NULL, NULL), ==,
+                     0);
     g_assert_cmpuint(vmsg_get_config(t.link, 0, 0, 0xffffffff, NULL, NULL),
                      ==, 0);
     g_assert_cmpuint(vmsg_get_config(t.link, 0, 0xffffffff, 1, NULL, NULL),
@@ -747,6 +749,8 @@ static void test_config_bounds(void)
                                      &generation), ==, 0);
     g_assert_cmpuint(vmsg_set_config(t.link, 0, size, 1, junk, &generation),
                      ==, 0);
+    g_assert_cmpuint(vmsg_set_config(t.link, 0, size + 1, 1, junk,
+                                     &generation), ==, 0);
     g_assert_cmpuint(vmsg_set_config(t.link, 0, 0xfffffffc, 8, junk,
                                      &generation), ==, 0);
     for (i = 0; i < size; i++) {
