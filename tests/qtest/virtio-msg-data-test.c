@@ -8,11 +8,13 @@
 #include <linux/virtio_blk.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_console.h>
+#include <linux/virtio_net.h>
 #include <linux/virtio_ring.h>
 #include <linux/virtio_scsi.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include "qemu/cutils.h"
+#include "qobject/qdict.h"
 #include "virtio-msg-fixture.h"
 #include "virtio-msg-packed.h"
 
@@ -90,6 +92,67 @@ static void test_packed_rng(void)
                                           64));
         }
     }
+    vmsg_test_stop(&t);
+}
+
+static void set_link(VMsgTest *t, bool up)
+{
+    QDict *resp = qtest_qmp(t->qts, "{ 'execute': 'set_link', 'arguments': "
+                            "{ 'name': 'net0', 'up': %i } }", up);
+
+    g_assert_true(qdict_haskey(resp, "return"));
+    qobject_unref(resp);
+}
+
+/*
+ * What is sent while the link is off comes back, as often as one likes, and
+ * what is sent afterwards arrives
+ */
+static void test_packed_net_link_off(void)
+{
+    enum { TX = 1, ROUNDS = 40 };
+    uint32_t hdr_len = sizeof(struct virtio_net_hdr_v1);
+    VMsgBuffer bufs[] = {
+        { .len = hdr_len },
+        { .len = 64 },
+    };
+    struct vring_packed_desc_event *event;
+    uint8_t frame[64];
+    uint32_t len;
+    int fds[2], round;
+    VMsgPacked q;
+    VMsgTest t;
+
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), ==, 0);
+    start_with_fd(&t, "-netdev socket,id=net0,fd=%d "
+                  "-device virtio-net-device,netdev=net0,packed=on", fds[1]);
+    bufs[0].addr = vmsg_link_alloc(t.link, hdr_len);
+    bufs[1].addr = vmsg_link_alloc(t.link, 64);
+    fill(vmsg_link_ptr(t.link, bufs[1].addr), 64, 1);
+
+    set_link(&t, false);
+    vmsg_negotiate(t.link, 0, BIT(VIRTIO_F_RING_PACKED));
+    vmsg_packed_init(&q, t.link, 0, TX, 8);
+    vmsg_driver_ok(t.link, 0);
+    for (round = 0; round < ROUNDS; round++) {
+        vmsg_packed_add(&q, bufs, G_N_ELEMENTS(bufs));
+        g_assert_cmpuint(vmsg_packed_wait(&q), ==, 0);
+    }
+    /* The device still wants to be told of the next one */
+    vmsg_get_status(t.link, 0);
+    event = vmsg_link_ptr(t.link, q.device);
+    g_assert_cmphex(event->flags, ==, VRING_PACKED_EVENT_FLAG_ENABLE);
+
+    set_link(&t, true);
+    vmsg_packed_add(&q, bufs, G_N_ELEMENTS(bufs));
+    g_assert_cmpuint(vmsg_packed_wait(&q), ==, 0);
+    g_assert_cmpint(recv(fds[0], &len, sizeof(len), MSG_WAITALL), ==,
+                    sizeof(len));
+    g_assert_cmpuint(ntohl(len), ==, 64);
+    g_assert_cmpint(recv(fds[0], frame, sizeof(frame), MSG_WAITALL), ==,
+                    sizeof(frame));
+    check(frame, sizeof(frame), 1);
+    close(fds[0]);
     vmsg_test_stop(&t);
 }
 
@@ -548,6 +611,7 @@ int main(int argc, char **argv)
 
 #define TEST(path, fn) qtest_add_func("virtio-msg/data/" path, fn)
     TEST("packed/rng", test_packed_rng);
+    TEST("packed/net-link-off", test_packed_net_link_off);
     TEST("packed/blk", test_packed_blk);
     TEST("packed/used-suppressed", test_packed_suppression);
     TEST("packed/needs-reset", test_packed_needs_reset);
