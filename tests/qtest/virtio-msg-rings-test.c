@@ -7,6 +7,7 @@
 #include "qemu/osdep.h"
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
+#include "qobject/qdict.h"
 #include "virtio-msg-hostile.h"
 
 #define BIT(n)          (1ULL << (n))
@@ -103,31 +104,76 @@ static void test_refill(gconstpointer opaque)
     hostile_stop(&h);
 }
 
-/*
- * All requests of a ring that is larger than what a queue is given at a time
- * are handled, although the driver rings once.
- */
-static void test_deferred(void)
+/* What virtio-net takes while its link is off, it drops */
+static void set_net_link_off(Hostile *h)
 {
-    HostileTarget large = hostile_targets[HOSTILE_BLK];
+    QDict *resp = qtest_qmp(h->t.qts, "{ 'execute': 'set_link', 'arguments': "
+                            "{ 'name': 'net0', 'up': false } }");
+
+    g_assert_true(qdict_haskey(resp, "return"));
+    qobject_unref(resp);
+}
+
+/* A request that only has room for an answer, where there is none */
+static unsigned nothing_to_read(VMsgLink *link, VMsgBuffer *bufs)
+{
+    bufs[0] = (VMsgBuffer) { vmsg_link_alloc(link, 64), 64, true };
+    return 1;
+}
+
+/*
+ * All requests of a ring that is as large as what a queue is given at a time,
+ * or larger, are handled, although the driver rings once.
+ */
+static void deferred(Hostile *h, HostileTarget large)
+{
     VMsgBuffer bufs[HOSTILE_MAX_BUFS];
     VMsgQueue q;
-    Hostile h;
     int i;
 
-    hostile_start(&h, false);
-    large.size = vmsg_get_vqueue(h.t.link, large.dev, large.queue).max_size;
-    hostile_up(&h, &large, 0, &q);
-    vmsg_queue_add(&q, bufs, large.request(h.t.link, bufs));
+    large.size = vmsg_get_vqueue(h->t.link, large.dev, large.queue).max_size;
+    hostile_up(h, &large, 0, &q);
+    vmsg_queue_add(&q, bufs, large.request(h->t.link, bufs));
     /* The same request in each place */
     ring_avail(&q)->idx = GUINT16_TO_LE(large.size);
-    g_assert_cmpuint(deferrals(&h), ==, 0);
+    g_assert_cmpuint(deferrals(h), ==, 0);
     vmsg_queue_kick(&q);
     for (i = 0; i < large.size; i++) {
         vmsg_queue_wait(&q, 0);
     }
-    g_assert_cmpuint(deferrals(&h), >, 0);
-    vmsg_drop_events(h.t.link);
+    /* The device's own look behind the last one may come after that */
+    vmsg_ping(h->t.link);
+    g_assert_cmpuint(deferrals(h), >, 0);
+    vmsg_drop_events(h->t.link);
+}
+
+static void test_deferred_blk(void)
+{
+    Hostile h;
+
+    hostile_start(&h, false);
+    deferred(&h, hostile_targets[HOSTILE_BLK]);
+    hostile_stop(&h);
+}
+
+static void test_deferred_nothing_to_read(void)
+{
+    HostileTarget target = hostile_targets[HOSTILE_SERIAL];
+    Hostile h;
+
+    target.request = nothing_to_read;
+    hostile_start(&h, false);
+    deferred(&h, target);
+    hostile_stop(&h);
+}
+
+static void test_deferred_net_link_off(void)
+{
+    Hostile h;
+
+    hostile_start(&h, false);
+    set_net_link_off(&h);
+    deferred(&h, hostile_targets[HOSTILE_NET]);
     hostile_stop(&h);
 }
 
@@ -613,6 +659,23 @@ static void packed_attack(Hostile *h, const HostileTarget *target,
     check_after_attack(h, target);
 }
 
+/* Requests that are dropped are looked at as well */
+static void test_packed_attacks_net_link_off(void)
+{
+    const HostileTarget *target = &hostile_targets[HOSTILE_NET];
+    Hostile h;
+    size_t i;
+
+    hostile_start(&h, true);
+    set_net_link_off(&h);
+    for (i = 0; i < G_N_ELEMENTS(packed_attacks); i++) {
+        g_test_message("%s", packed_attacks[i].what);
+        packed_attack(&h, target, &packed_attacks[i], 0);
+    }
+    hostile_report(&h, "spoilt packed rings of net without a link");
+    hostile_stop(&h);
+}
+
 /* T-16, B-05 */
 static void test_packed_attacks(gconstpointer opaque)
 {
@@ -776,7 +839,13 @@ static void add_for_targets(const char *name, void (*fn)(gconstpointer))
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    qtest_add_func("virtio-msg/rings/deferred", test_deferred);
+    qtest_add_func("virtio-msg/rings/deferred/blk", test_deferred_blk);
+    qtest_add_func("virtio-msg/rings/deferred/nothing-to-read",
+                   test_deferred_nothing_to_read);
+    qtest_add_func("virtio-msg/rings/deferred/net-link-off",
+                   test_deferred_net_link_off);
+    qtest_add_func("virtio-msg/rings/packed-attacks/net-link-off",
+                   test_packed_attacks_net_link_off);
     add_for_targets("refill", test_refill);
     add_for_targets("attacks", test_attacks);
     add_for_targets("overlap", test_overlap);
