@@ -250,7 +250,7 @@ static void test_256_devices(void)
         g_assert_cmpuint(vmsg_get_info(t.link, i).device_id, ==,
                          VIRTIO_ID_RNG);
     }
-    for (i = 0; i < 256; i += 51) {
+    for (i = 0; i < 256; i++) {
         vmsg_rng_up(t.link, i, 0, &q);
         vmsg_rng_read(&q);
     }
@@ -888,13 +888,15 @@ static void test_peer_goes_and_comes(void)
     vmsg_test_stop(&t);
 }
 
-/* Several links, each with an rng; the first is the test's */
+/* Several links, each with rngs; the first is the test's */
 #define LINKS 8
+#define SLOTS ",slots=64"
 
-static void start_links(VMsgTest *t, VMsgLink **links)
+/* Link n has its rngs from slot n on, so that no two look alike */
+static void start_links(VMsgTest *t, VMsgLink **links, int devices)
 {
     g_autoptr(GString) args = g_string_new("");
-    int i;
+    int i, n;
 
     for (i = 0; i < LINKS; i++) {
         g_autofree char *id = g_strdup_printf("link%d", i);
@@ -903,13 +905,15 @@ static void start_links(VMsgTest *t, VMsgLink **links)
         links[i] = vmsg_link_new(VMSG_SHM_SIZE, VMSG_RAM_SIZE);
         vmsg_link_serve(links[i]);
         if (i) {
-            more = vmsg_link_args(links[i], id, "");
+            more = vmsg_link_args(links[i], id, SLOTS);
             g_string_append(args, more);
         }
-        g_string_append_printf(args, "-device virtio-rng-device,bus=%s.%d ",
-                               id, i);
+        for (n = i; n < i + devices; n++) {
+            g_string_append_printf(args, "-device virtio-rng-device,"
+                                   "bus=%s.%d ", id, n);
+        }
     }
-    vmsg_test_start_link(t, links[0], "", args->str);
+    vmsg_test_start_link(t, links[0], SLOTS, args->str);
     for (i = 1; i < LINKS; i++) {
         vmsg_link_started(links[i]);
     }
@@ -933,7 +937,7 @@ static void test_many_links(void)
     VMsgTest t;
     int i, round;
 
-    start_links(&t, links);
+    start_links(&t, links, 1);
     for (i = 0; i < LINKS; i++) {
         g_autoptr(GHashTable) found = enumerate(links[i], 64);
 
@@ -969,6 +973,34 @@ static void test_many_links(void)
     stop_links(&t, links);
 }
 
+/* As many devices as one link is tested with, on eight */
+static void test_many_links_and_devices(void)
+{
+    enum { DEVICES = 32 };
+    VMsgLink *links[LINKS];
+    VMsgTest t;
+    VMsgQueue q;
+    int i, n;
+
+    start_links(&t, links, DEVICES);
+    for (i = 0; i < LINKS; i++) {
+        g_autoptr(GHashTable) found = enumerate(links[i], 64);
+
+        g_assert_cmpuint(g_hash_table_size(found), ==, DEVICES);
+        for (n = i; n < i + DEVICES; n++) {
+            g_assert_true(g_hash_table_contains(found, GUINT_TO_POINTER(n)));
+        }
+    }
+    /* In turns, so that a mix-up of links would show */
+    for (n = 0; n < DEVICES; n++) {
+        for (i = 0; i < LINKS; i++) {
+            vmsg_rng_up(links[i], i + n, 0, &q);
+            vmsg_rng_read(&q);
+        }
+    }
+    stop_links(&t, links);
+}
+
 static void test_server_goes(void)
 {
     VMsgLink *links[LINKS];
@@ -976,7 +1008,7 @@ static void test_server_goes(void)
     VMsgTest t;
     int i;
 
-    start_links(&t, links);
+    start_links(&t, links, 1);
     for (i = 0; i < LINKS; i++) {
         vmsg_rng_up(links[i], i, 0, &q[i]);
     }
@@ -1032,7 +1064,17 @@ static gpointer serve_next_client(gpointer opaque)
     return NULL;
 }
 
-static void test_server_comes_back(void)
+/* Somebody truncates the memory; what comes with the next server is whole */
+static void lose_memory(VMsgTest *t)
+{
+    g_assert_cmpint(ftruncate(t->link->shm_fd, 0), ==, 0);
+    vmsg_link_ring(t->link);
+    wait_link(t, "link0", false);
+    g_assert_cmpint(ftruncate(t->link->shm_fd, t->link->shm_size), ==, 0);
+    vmsg_link_reset_fifo(t->link);
+}
+
+static void test_server_comes_back(gconstpointer lost)
 {
     Server s = { .link = vmsg_link_new(VMSG_SHM_SIZE, VMSG_RAM_SIZE) };
     g_autofree char *dir = g_dir_make_tmp("virtio-msg-XXXXXX", NULL);
@@ -1069,6 +1111,9 @@ static void test_server_comes_back(void)
         vmsg_ping(t.link);
         vmsg_drop_events(t.link);
 
+        if (lost) {
+            lose_memory(&t);
+        }
         /* Hangs up the old connection, and serves the one that follows */
         vmsg_link_hang_up(t.link);
         serve_next_client(&s);
@@ -1287,8 +1332,8 @@ int main(int argc, char **argv)
     TEST("server/peer-goes-and-comes", test_peer_goes_and_comes);
     TEST("server/goes", test_server_goes);
     TEST("server/talks-nonsense", test_server_talks_nonsense);
-    TEST("server/comes-back", test_server_comes_back);
     TEST("link/several", test_many_links);
+    TEST("link/several-with-many-devices", test_many_links_and_devices);
     TEST("memory/hole", test_mem_hole);
     TEST("memory/none", test_no_memory);
     TEST("memory/stays", test_memory_stays);
@@ -1296,6 +1341,10 @@ int main(int argc, char **argv)
     TEST("machine/slots", test_slots);
     TEST("machine/slots-at-run-time", test_slots_at_run_time);
 #undef TEST
+    qtest_add_data_func("virtio-msg/server/comes-back", NULL,
+                        test_server_comes_back);
+    qtest_add_data_func("virtio-msg/server/comes-back-with-memory", "lost",
+                        test_server_comes_back);
     qtest_add_data_func("virtio-msg/machine/alone", "virtio-msg",
                         test_machine_alone);
     qtest_add_data_func("virtio-msg/machine/alias", "x-virtio-msg",

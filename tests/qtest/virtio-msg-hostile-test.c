@@ -6,6 +6,7 @@
 
 #include "qemu/osdep.h"
 #include <sys/mman.h>
+#include <linux/virtio_blk.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 #include "virtio-msg-hostile.h"
@@ -20,21 +21,20 @@
  * Memory that is taken away
  */
 
-static bool link_is_up(Hostile *h, const char *link)
+static bool link_is_up(VMsgTest *t, const char *link)
 {
     g_autofree char *path = g_strdup_printf("/machine/peripheral/%s", link);
 
-    return qtest_qom_get_bool(h->t.qts, path, "link-up");
+    return qtest_qom_get_bool(t->qts, path, "link-up");
 }
 
-static void wait_link_down(Hostile *h)
+static void wait_link0_down(VMsgTest *t)
 {
     gint64 end = g_get_monotonic_time() +
                  VMSG_DEADLINE_MS * (gint64)G_TIME_SPAN_MILLISECOND;
 
-    while (link_is_up(h, "link0")) {
+    while (link_is_up(t, "link0")) {
         g_assert_cmpint(g_get_monotonic_time(), <, end);
-        hostile_other_answers(h);
     }
 }
 
@@ -43,14 +43,14 @@ static void finish_without_link(Hostile *h)
 {
     int i;
 
-    wait_link_down(h);
+    wait_link0_down(&h->t);
     for (i = 0; i < 100; i++) {
         vmsg_link_ring(h->t.link);
         hostile_other_answers(h);
     }
     vmsg_settle(&h->t);
-    g_assert_false(link_is_up(h, "link0"));
-    g_assert_true(link_is_up(h, "link1"));
+    g_assert_false(link_is_up(&h->t, "link0"));
+    g_assert_true(link_is_up(&h->t, "link1"));
 
     /* What is left of the attacker cannot be asked any more */
     vmsg_test_stop(&h->t);
@@ -88,6 +88,57 @@ static void test_ram_truncated(gconstpointer opaque)
     g_assert_cmpint(ftruncate(h.t.link->ram_fd, 0), ==, 0);
     vmsg_queue_kick(&q);
     finish_without_link(&h);
+}
+
+/*
+ * The first to find the memory gone is a worker thread: a file that wants
+ * O_DIRECT, and a buffer that does not have its alignment
+ */
+static void test_ram_truncated_in_worker(void)
+{
+    enum { TAIL = 65536, SECTOR = 512 };
+    g_autofree char *path = NULL;
+    struct virtio_blk_outhdr *hdr;
+    VMsgBuffer bufs[] = {
+        { .len = sizeof(*hdr) },
+        { .addr = VMSG_RAM_BASE + VMSG_RAM_SIZE - TAIL + 1, .len = SECTOR,
+          .device_writes = true },
+        { .len = 1, .device_writes = true },
+    };
+    int fd = g_file_open_tmp("virtio-msg-disk-XXXXXX", &path, NULL);
+    int direct;
+    VMsgQueue q;
+    VMsgTest t;
+
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpint(ftruncate(fd, 1024 * 1024), ==, 0);
+    close(fd);
+    direct = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
+    if (direct < 0) {
+        g_test_skip("the directory for temporary files has no O_DIRECT");
+        unlink(path);
+        return;
+    }
+    close(direct);
+
+    vmsg_test_start(&t, "", "-blockdev driver=file,node-name=disk0,"
+                    "filename=%s,cache.direct=on,aio=threads "
+                    "-device virtio-blk-device,drive=disk0", path);
+    unlink(path);
+    vmsg_negotiate(t.link, 0, 0);
+    vmsg_queue_init(&q, t.link, 0, 0, 8);
+    vmsg_driver_ok(t.link, 0);
+    bufs[0].addr = vmsg_link_alloc(t.link, sizeof(*hdr));
+    bufs[2].addr = vmsg_link_alloc(t.link, 1);
+    hdr = vmsg_link_ptr(t.link, bufs[0].addr);
+    hdr->type = GUINT32_TO_LE(VIRTIO_BLK_T_IN);
+    vmsg_queue_add(&q, bufs, G_N_ELEMENTS(bufs));
+
+    /* The rings are still there */
+    g_assert_cmpint(ftruncate(t.link->ram_fd, VMSG_RAM_SIZE - TAIL), ==, 0);
+    vmsg_queue_kick(&q);
+    wait_link0_down(&t);
+    vmsg_test_stop(&t);
 }
 
 /*
@@ -683,6 +734,8 @@ int main(int argc, char **argv)
 
         qtest_add_data_func(path, target, test_ram_truncated);
     }
+    qtest_add_func("virtio-msg/hostile/ram-truncated/worker",
+                   test_ram_truncated_in_worker);
     qtest_add_data_func("virtio-msg/hostile/fields/net",
                         &hostile_targets[HOSTILE_NET], test_fields);
     qtest_add_data_func("virtio-msg/hostile/fields/blk",
