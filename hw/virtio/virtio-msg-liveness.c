@@ -59,7 +59,8 @@ static void virtio_msg_liveness_ping(VirtIOMSGLiveness *l)
         /* Nobody shall take the answer to an earlier process for ours */
         l->data = g_random_int();
     }
-    virtio_msg_liveness_flush(l);
+    /* In the link's own time, which knows what to do if there is no room */
+    virtio_msg_bus_schedule(l->transport->link);
 }
 
 static void virtio_msg_liveness_look(void *opaque)

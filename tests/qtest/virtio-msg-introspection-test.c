@@ -793,6 +793,37 @@ static void test_silent_full(void)
     vmsg_test_stop(&t);
 }
 
+/* A PING that found no room leaves as soon as there is some; nobody rings */
+static void test_ping_full(void)
+{
+    gint64 end = g_get_monotonic_time() +
+                 VMSG_DEADLINE_MS * (gint64)G_TIME_SPAN_MILLISECOND;
+    struct virtio_msg msg;
+    unsigned pings = 0;
+    VMsgQueue q;
+    VMsgTest t;
+    int i;
+
+    start_pinged(&t, RARE_PINGS);
+    vmsg_rng_up(t.link, 0, 0, &q);
+    for (i = 0; i < CAPACITY; i++) {
+        put(t.link, BUS, VIRTIO_MSG_BUS_PING, 0, 4);
+    }
+    vmsg_link_ring(t.link);
+    vmsg_settle(&t);
+    g_assert_cmpuint(queue_used(&t, "to-peer"), ==, CAPACITY);
+    while (counter(&t, NULL, "stalls") == 0) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+    }
+
+    for (i = 0; i < CAPACITY + 1; i++) {
+        vmsg_get(t.link, &msg);
+        pings += is_ping(&msg);
+    }
+    g_assert_cmpuint(pings, ==, 1);
+    vmsg_test_stop(&t);
+}
+
 /* Asked for it, the device side takes its devices back */
 static void test_silent_reset(void)
 {
@@ -1209,6 +1240,7 @@ int main(int argc, char **argv)
     TEST("ping/foreign", test_pong_foreign);
     TEST("ping/silent", test_silent);
     TEST("ping/silent-full", test_silent_full);
+    TEST("ping/full", test_ping_full);
     TEST("ping/silent-reset", test_silent_reset);
     TEST("peer/left", test_peer_left);
     TEST("peer/changed", test_peer_changed);
