@@ -969,6 +969,14 @@ static void test_used_of_two_queues(void)
     g_assert_true(told[NET_TX]);
     g_assert_true(told[NET_CTRL]);
     expect_nothing(t.link);
+
+    /* What was told is told once */
+    net_add_command(&ctrl);
+    put_avail(t.link, 0, NET_CTRL);
+    vmsg_link_ring(t.link);
+    expect_id(t.link, 0, VIRTIO_MSG_EVENT_USED, &msg);
+    g_assert_cmpuint(GUINT32_FROM_LE(msg.index.index), ==, NET_CTRL);
+    expect_nothing(t.link);
     vmsg_test_stop(&t);
     close(wire);
 }

@@ -930,6 +930,7 @@ static void test_set_vqueue(void)
     for (size = 1; size <= max; size *= 2) {
         g_assert_cmpuint(vmsg_set_vqueue(t.link, 0, 0, size, a, b + 0x10000,
                                          c + 0x20000), ==, size);
+        g_assert_cmpuint(vmsg_get_vqueue(t.link, 0, 0).max_size, ==, max);
         /* Up to the very end */
         g_assert_cmpuint(vmsg_set_vqueue(t.link, 0, 0, size, end - 16 * size,
                                          b, c), ==, size);
@@ -1309,6 +1310,7 @@ static void test_avail_too_early(void)
     VMsgQueue q;
     VMsgTest t;
     uint16_t id;
+    int i;
 
     start_rng(&t);
     buf.addr = vmsg_link_alloc(t.link, 64);
@@ -1329,11 +1331,15 @@ static void test_avail_too_early(void)
     vmsg_notify(t.link, 0, 1);
     vmsg_notify(t.link, 0, 0x7fffffff);
     vmsg_notify(t.link, 0, 0xfffffffe);
-    g_assert_cmpuint(vmsg_drops(&t, "ignored"), ==, 6);
+    /* Not the first queue, however many bits are looked at */
+    for (i = 8; i < 32; i++) {
+        vmsg_notify(t.link, 0, 1U << i);
+    }
+    g_assert_cmpuint(vmsg_drops(&t, "ignored"), ==, 6 + 24);
 
     vmsg_queue_kick(&q);
     g_assert_cmpuint(vmsg_queue_wait(&q, id), ==, 64);
-    g_assert_cmpuint(vmsg_drops(&t, "ignored"), ==, 6);
+    g_assert_cmpuint(vmsg_drops(&t, "ignored"), ==, 6 + 24);
     vmsg_test_stop(&t);
 }
 
