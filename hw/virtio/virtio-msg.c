@@ -741,7 +741,10 @@ static bool virtio_msg_event_avail(VirtIOMSGSlot *slot,
         for (n = first; n <= last; n++) {
             if (virtio_msg_slot_queue_active(slot, n)) {
                 any = true;
-                virtio_msg_slot_run_queue(slot, n);
+                /* One that had its turn gets the next one anyway */
+                if (!test_bit(n, slot->deferred)) {
+                    virtio_msg_slot_run_queue(slot, n);
+                }
             } else if (!virtio_msg_slot_has_queue(slot, n)) {
                 break;
             }
