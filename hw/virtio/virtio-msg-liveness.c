@@ -18,7 +18,7 @@ static void virtio_msg_liveness_arm(VirtIOMSGLiveness *l)
               qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + l->interval);
 }
 
-bool virtio_msg_liveness_flush(VirtIOMSGLiveness *l)
+static bool virtio_msg_liveness_send(VirtIOMSGLiveness *l)
 {
     struct virtio_msg msg = {
         .type = VIRTIO_MSG_TYPE_BUS,
@@ -28,10 +28,13 @@ bool virtio_msg_liveness_flush(VirtIOMSGLiveness *l)
         .ping.data = cpu_to_le32(l->data),
     };
 
-    if (l->unsent) {
-        l->unsent = !virtio_msg_send(l->transport, &msg);
-    }
+    l->unsent = !virtio_msg_send(l->transport, &msg);
     return !l->unsent;
+}
+
+bool virtio_msg_liveness_flush(VirtIOMSGLiveness *l)
+{
+    return likely(!l->unsent) || virtio_msg_liveness_send(l);
 }
 
 bool virtio_msg_liveness_answer(VirtIOMSGLiveness *l,
