@@ -115,11 +115,17 @@ static void expect_nothing(VMsgLink *link)
     g_assert_false(vmsg_try_get(link, &msg));
 }
 
-/* Take what a device says for itself, so that the queue is empty */
-static void drain(VMsgLink *link)
+/*
+ * Take what a device says for itself, so that the queue is empty, and let QEMU
+ * come to rest, so that it looks for no message before the doorbell rings.
+ */
+static void drain(VMsgTest *t)
 {
-    vmsg_ping(link);
-    vmsg_drop_events(link);
+    vmsg_ping(t->link);
+    vmsg_settle(t);
+    vmsg_ping(t->link);
+    vmsg_settle(t);
+    vmsg_drop_events(t->link);
 }
 
 /* Leave the queue towards the driver full, with nothing waiting behind */
@@ -130,7 +136,7 @@ static void fill_queue(VMsgTest *t)
                  VMSG_DEADLINE_MS * (gint64)G_TIME_SPAN_MILLISECOND;
     int i;
 
-    drain(t->link);
+    drain(t);
     before = vmsg_stat(t, "messages-received");
     for (i = 0; i < CAPACITY; i++) {
         put_ping(t->link, i);
@@ -368,7 +374,7 @@ static void test_one_response_in_every_state(void)
     VMsgTest t;
 
     vmsg_test_start(&t, "", RNG);
-    drain(t.link);
+    drain(&t);
     each_request_once(&t);
 
     vmsg_set_status(t.link, 0, ACKNOWLEDGE | DRIVER);
@@ -394,7 +400,7 @@ static void test_no_response_to_an_event(void)
 
     vmsg_test_start(&t, "", RNG);
     vmsg_rng_up(t.link, 0, 0, &q);
-    drain(t.link);
+    drain(&t);
 
     put_avail(t.link, 0, 0);
     put_avail(t.link, 0, 7);
@@ -425,7 +431,7 @@ static void test_longer_messages_act_the_same(void)
     uint16_t id;
 
     start_blk(&t, "");
-    drain(t.link);
+    drain(&t);
 
     /* One block, and behind it what would be bits of the next */
     g_assert_cmphex(vmsg_set_status(t.link, 0, ACKNOWLEDGE | DRIVER), ==,
@@ -476,7 +482,7 @@ static void test_bus_messages_have_no_device(void)
     int id;
 
     vmsg_test_start(&t, "", RNG);
-    drain(t.link);
+    drain(&t);
     for (id = VIRTIO_MSG_BUS_GET_DEVICES; id <= VIRTIO_MSG_BUS_PING; id++) {
         vmsg_init(&msg, BUS, id, 0xabcd, 4);
         vmsg_send(t.link, &msg);
@@ -605,7 +611,7 @@ static void test_reset_drops_notifications(void)
     start_blk(&t, "");
     for (round = 0; round < 10; round++) {
         blk_up(t.link, &q);
-        drain(t.link);
+        drain(&t);
 
         /* Used at once, but not yet told when the reset is handled */
         blk_add_get_id(&q);
@@ -619,6 +625,7 @@ static void test_reset_drops_notifications(void)
 
         /* The same for a failure */
         blk_up(t.link, &q);
+        drain(&t);
         rng_break(&q);
         put_avail(t.link, 0, 0);
         put_reset(t.link, 0);
@@ -687,7 +694,7 @@ static void test_config_is_not_torn(void)
     resize_disk(&t, capacities[1] * 512);
     vmsg_negotiate(t.link, 0, 0);
     vmsg_driver_ok(t.link, 0);
-    drain(t.link);
+    drain(&t);
 
     for (round = 0; round < 200; round++) {
         qtest_qmp_send(t.qts, "{ 'execute': 'block_resize', 'arguments':"
@@ -782,7 +789,7 @@ static void test_reset_vqueue_drops_notifications(void)
     vmsg_queue_init(&ctrl, t.link, 0, NET_CTRL, 64);
     vmsg_driver_ok(t.link, 0);
     for (round = 0; round < 10; round++) {
-        drain(t.link);
+        drain(&t);
         net_add_command(&ctrl);
         put_avail(t.link, 0, NET_CTRL);
         put_index(t.link, VIRTIO_MSG_RESET_VQUEUE, 0, NET_CTRL);
@@ -793,6 +800,7 @@ static void test_reset_vqueue_drops_notifications(void)
 
         /* What belongs to another queue is not dropped with it */
         vmsg_queue_init(&ctrl, t.link, 0, NET_CTRL, 64);
+        drain(&t);
         net_add_frame(&tx, frame);
         net_add_command(&ctrl);
         put_avail(t.link, 0, NET_CTRL);
@@ -840,7 +848,7 @@ static void test_reset_vqueue_in_flight(void)
     vmsg_reset_vqueue(t.link, 0, NET_RX);
     tx_used = vmsg_queue_used(&tx);
     rx_used = vmsg_queue_used(&rx);
-    drain(t.link);
+    drain(&t);
 
     /* Now there is room for what was held, and something to be received */
     while (recv(wire, got, sizeof(got), MSG_DONTWAIT) > 0) {
