@@ -113,6 +113,8 @@ async def get_device_features(bench):
     await odd_answers(bench, Rng, wire.GET_DEVICE_FEATURES, [
         *words("block_index", 0, lambda v: v == 0),
         *words("num_blocks", 1, lambda v: v in (1, 2)),
+        Case("12 blocks, with all their bits",
+             lambda _request, payload: le32(0, 12) + payload[8:] + bytes(40)),
         *words("low features", 2, lambda v: None),
         *words("high features", 3, lambda v: v & 3 == 3 and None),
         *short(16)])
