@@ -519,7 +519,7 @@ static void test_state_failed(void)
     vmsg_test_start(&t, "", NO_DEVICES);
     check_state(&t, "up");
     quiet(&t);
-    qtest_qmp_event_ref(t.qts, link_event);
+    g_assert_null(qtest_qmp_event_ref(t.qts, link_event));
 
     bad_index(&t, 62);
     check_state(&t, "failed");
