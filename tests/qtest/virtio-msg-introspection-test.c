@@ -1151,8 +1151,10 @@ static char *element_error(VMsgTest *t)
 /* B-05: whoever looks at a driver's rings does not fall over them */
 static void test_hostile_queue_element(void)
 {
+    enum { TABLE = 65536, MAX_CHAIN = 1024 };
     struct vring_desc *desc;
     struct vring_avail *avail;
+    uint64_t table;
     QDict *r;
     char *err;
     VMsgQueue q;
@@ -1205,6 +1207,19 @@ static void test_hostile_queue_element(void)
     g_assert_cmpuint(qlist_size(qdict_get_qlist(qdict_get_qdict(r, "return"),
                                                 "descs")), ==,
                      VMSG_RNG_QUEUE_SIZE);
+    qobject_unref(r);
+
+    /* No chain that a device would take is longer */
+    table = vmsg_link_alloc(t.link, TABLE * sizeof(*desc));
+    *(struct vring_desc *)vmsg_link_ptr(t.link, table) = desc[0];
+    desc[0].addr = GUINT64_TO_LE(table);
+    desc[0].len = GUINT32_TO_LE(TABLE * sizeof(*desc));
+    desc[0].flags = GUINT16_TO_LE(VRING_DESC_F_INDIRECT);
+    r = qtest_qmp(t.qts, "{ 'execute': 'x-query-virtio-queue-element',"
+                  " 'arguments': { 'path': '/machine/peripheral/rng0',"
+                  "                'queue': 0 } }");
+    g_assert_cmpuint(qlist_size(qdict_get_qlist(qdict_get_qdict(r, "return"),
+                                                "descs")), ==, MAX_CHAIN);
     qobject_unref(r);
 
     /* And to have been looked at has not hurt the device */
