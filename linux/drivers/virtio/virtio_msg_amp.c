@@ -316,9 +316,10 @@ static void amp_find_silent(struct virtio_msg_amp *amp, unsigned long since)
 	}
 	atomic_inc(&amp->silences);
 	set_bit(AMP_TELL_SILENT, &amp->flags);
-	amp_abort_requests(amp, -ETIMEDOUT);
+	amp_abort_requests(amp, -EHOSTDOWN);
+	/* If it goes on one day, it is to answer the reset before all else. */
 	if (amp_given_up(amp))
-		amp_break_devices(amp, false);
+		amp_break_devices(amp, true);
 	queue_work(amp->urgent, &amp->breaking);
 }
 
@@ -338,7 +339,7 @@ static int amp_transfer(struct virtio_msg_amp *amp, struct virtio_msg *request,
 		return -EIO;
 	/* Whoever was silent for a whole timeout is not waited for again. */
 	if (test_bit(AMP_SILENT, &amp->flags))
-		return -ETIMEDOUT;
+		return -EHOSTDOWN;
 
 	init_completion(&req.done);
 	err = xa_alloc_cyclic_irq(&amp->requests, &token, &req,
@@ -877,7 +878,7 @@ static void amp_break_work(struct work_struct *work)
 		container_of(work, struct virtio_msg_amp, breaking);
 
 	if (amp_failed(amp) || amp_given_up(amp))
-		amp_break_devices(amp, false);
+		amp_break_devices(amp, !amp_failed(amp));
 	amp_tell(amp);
 }
 
@@ -1133,6 +1134,7 @@ void virtio_msg_amp_stop(struct virtio_msg_amp *amp)
 	struct amp_device *adev;
 	struct virtio_msg request, response;
 	unsigned long num;
+	int err;
 
 	set_bit(AMP_STOPPING, &amp->flags);
 	amp->old_progress = READ_ONCE(amp->progress);
@@ -1143,11 +1145,13 @@ void virtio_msg_amp_stop(struct virtio_msg_amp *amp)
 	 * the scan has probe included, find out that it is.
 	 */
 	request.ping.data = 0;
-	if (!xa_empty(&amp->devices) &&
-	    amp_bus_transfer(amp, VIRTIO_MSG_BUS_PING,
-			     &request, sizeof(request.ping),
-			     &response, sizeof(response.ping)) == -ETIMEDOUT)
-		amp_break_devices(amp, false);
+	if (!xa_empty(&amp->devices)) {
+		err = amp_bus_transfer(amp, VIRTIO_MSG_BUS_PING,
+				       &request, sizeof(request.ping),
+				       &response, sizeof(response.ping));
+		if (err == -ETIMEDOUT || err == -EHOSTDOWN)
+			amp_break_devices(amp, false);
+	}
 	cancel_delayed_work_sync(&amp->scan);
 
 	xa_for_each(&amp->devices, num, adev)

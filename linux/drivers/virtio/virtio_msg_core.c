@@ -424,12 +424,21 @@ static void vm_post_reset(struct virtio_msg_device *vmdev)
 static void vm_reset_broken(struct virtio_msg_device *vmdev)
 {
 	struct virtio_msg request, response = {};
+	int err;
+
+	if (!READ_ONCE(vmdev->may_answer)) {
+		vm_post_reset(vmdev);
+		return;
+	}
 
 	request.status.status = 0;
 	vm_request_init(vmdev, VIRTIO_MSG_SET_DEVICE_STATUS, &request,
 			sizeof(request.status));
-	if (!READ_ONCE(vmdev->may_answer) ||
-	    vmdev->ops->transfer(vmdev, &request, &response))
+	err = vmdev->ops->transfer(vmdev, &request, &response);
+	/* Once is enough, unless the device side may be there another time. */
+	if (err != -EHOSTDOWN)
+		WRITE_ONCE(vmdev->may_answer, false);
+	if (err)
 		vm_post_reset(vmdev);
 }
 
@@ -470,7 +479,7 @@ static void vm_reset(struct virtio_device *vdev)
 	WRITE_ONCE(vmdev->failed, false);
 	if (READ_ONCE(vmdev->broken)) {
 		virtio_msg_disarm(vmdev);
-		vm_post_reset(vmdev);
+		vm_reset_broken(vmdev);
 		return;
 	}
 
@@ -489,6 +498,7 @@ static void vm_reset(struct virtio_device *vdev)
 			return;
 		msg_id = VIRTIO_MSG_GET_DEVICE_STATUS;
 	}
+	virtio_msg_disarm(vmdev);
 	vm_bad_answer(vmdev, "status, it does not reset");
 }
 

@@ -45,7 +45,8 @@ struct virtio_msg_vq {
  *	but for the token.  @response is zeroed by the caller; on success it
  *	holds a header, whose msg_size lies between the header's size and the
  *	device's max_msg_size, and that many bytes.  Returns in bounded time: 0 or
- *	a negative error.  May sleep.
+ *	a negative error, -EHOSTDOWN if the device side was found to be silent
+ *	before.  May sleep.
  * @post: like @transfer, but does not wait, neither for room nor for the answer,
  *	and may fail unnoticed
  * @notify: send EVENT_AVAIL for @mvq now or as soon as there is room; several
@@ -90,7 +91,7 @@ struct virtio_msg_ops {
  * @failed: the device said that it needs a reset, and got none since
  * @tell_failed: the log does not say so yet
  * @broken: no message is sent to this device any more, but for its reset
- * @may_answer: the device side was there when the device was given up
+ * @may_answer: given up as it was, it may still answer a reset, if asked
  * @lock: protects @vqs and held while a queue's callback runs
  * @vqs: list of struct virtio_msg_vq
  * @break_work: tells the virtio core and the drivers that the device is broken
