@@ -273,6 +273,7 @@ static void step(void)
 static void pass_time(long passed)
 {
     jiffies += passed;
+    kernel_run_timers();
     if (in.left) {
         step();
         interrupt();
@@ -411,6 +412,12 @@ void virtio_msg_drain(struct virtio_msg_device *vmdev)
     kernel_sleep(1);
 }
 
+void virtio_msg_disarm(struct virtio_msg_device *vmdev)
+{
+    g_assert_nonnull(vmdev);
+    kernel_sleep(1);
+}
+
 static void ring(struct virtio_msg_amp *link)
 {
     g_assert_true(link == &amp);
@@ -432,7 +439,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     amp.dev = &parent;
     amp.ops = &amp_ops;
     g_assert_cmpint(virtio_msg_amp_init(&amp, pages[0], pages[1]), ==, 0);
-    amp.scan.waits = true;
+    amp.scan.work.waits = true;
     virtio_msg_amp_start(&amp);
 
     kernel_run_works(false);
@@ -442,5 +449,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     virtio_msg_amp_stop(&amp);
     virtio_msg_amp_interrupt(&amp);
+    virtio_msg_amp_exit(&amp);
+    g_assert_true(kernel_is_idle());
     return 0;
 }

@@ -23,6 +23,12 @@ void kernel_queue_work(struct work_struct *work, unsigned long delay)
     }
 }
 
+void kernel_delay_work(struct work_struct *work, unsigned long delay)
+{
+    kernel_queue_work(work, delay);
+    work->due = jiffies + delay;
+}
+
 static void run_work(struct work_struct *work)
 {
     list_del_init(&work->entry);
@@ -71,6 +77,44 @@ void cancel_work_sync(struct work_struct *work)
     if (!list_empty(&work->entry)) {
         list_del_init(&work->entry);
     }
+}
+
+/*
+ * Timers
+ */
+
+static struct list_head timers = { &timers, &timers };
+
+void kernel_start_timer(struct hrtimer *timer, u64 ns)
+{
+    g_assert_true(list_empty(&timer->entry));
+    list_add_tail(&timer->entry, &timers);
+    hrtimer_forward_now(timer, ns);
+}
+
+void hrtimer_cancel(struct hrtimer *timer)
+{
+    if (!list_empty(&timer->entry)) {
+        list_del_init(&timer->entry);
+    }
+}
+
+void kernel_run_timers(void)
+{
+    struct hrtimer *timer, *next;
+
+    list_for_each_entry_safe(timer, next, &timers, entry) {
+        if (time_before_eq(timer->due, jiffies) &&
+            timer->function(timer) == HRTIMER_NORESTART) {
+            list_del_init(&timer->entry);
+        }
+        g_assert_cmpuint(kernel_locks_held, ==, 0);
+    }
+}
+
+bool kernel_is_idle(void)
+{
+    return list_empty(&works) && list_empty(&timers);
 }
 
 /*

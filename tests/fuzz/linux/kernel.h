@@ -232,6 +232,29 @@ static inline void spin_unlock(spinlock_t *lock)
 #define spin_unlock_irq(lock)               spin_unlock(lock)
 #define spin_lock_irqsave(lock, flags)      ((flags) = 0, spin_lock(lock))
 #define spin_unlock_irqrestore(lock, flags) ((void)(flags), spin_unlock(lock))
+/* Held by who sleeps, and then nobody who runs meanwhile may want it */
+struct mutex {
+    bool held;
+};
+
+static inline void mutex_init(struct mutex *mutex)
+{
+    mutex->held = false;
+}
+
+static inline void mutex_lock(struct mutex *mutex)
+{
+    g_assert_false(mutex->held);
+    g_assert_cmpuint(kernel_locks_held, ==, 0);
+    mutex->held = true;
+}
+
+static inline void mutex_unlock(struct mutex *mutex)
+{
+    g_assert_true(mutex->held);
+    mutex->held = false;
+}
+
 #define local_bh_disable()                  do { } while (0)
 #define local_bh_enable()                   do { } while (0)
 
@@ -240,7 +263,10 @@ static inline void spin_unlock(spinlock_t *lock)
 extern unsigned long jiffies;
 
 #define msecs_to_jiffies(ms)    ((unsigned long)(ms))
+#define jiffies_to_nsecs(j)     ((j) * 1000000ULL)
+#define ns_to_ktime(ns)         (ns)
 #define time_before_eq(a, b)    ((long)((a) - (b)) <= 0)
+#define time_before(a, b)       ((long)((a) - (b)) < 0)
 
 /**
  * kernel_sleep: let others run
@@ -327,7 +353,16 @@ struct delayed_work {
     struct work_struct work;
 };
 
-#define system_unbound_wq   NULL
+struct workqueue_struct {
+    unsigned unused;
+};
+
+#define system_unbound_wq   ((struct workqueue_struct *)NULL)
+#define WQ_UNBOUND          0
+
+#define alloc_workqueue(fmt, ...) \
+    ((struct workqueue_struct *)calloc(1, sizeof(struct workqueue_struct)))
+#define destroy_workqueue(wq)   free(wq)
 
 #define INIT_WORK(w, f)     (INIT_LIST_HEAD(&(w)->entry), (w)->func = (f))
 #define INIT_DELAYED_WORK(w, f)     INIT_WORK(&(w)->work, f)
@@ -338,6 +373,18 @@ struct delayed_work {
  * @delay: jiffies until it does
  */
 void kernel_queue_work(struct work_struct *work, unsigned long delay);
+
+/**
+ * kernel_delay_work: have a work run, whether it is queued already or not
+ * @work: an initialized work
+ * @delay: jiffies until it does
+ */
+void kernel_delay_work(struct work_struct *work, unsigned long delay);
+
+/**
+ * kernel_is_idle: whether no work is queued and no timer runs
+ */
+bool kernel_is_idle(void);
 
 /**
  * kernel_run_works: run the works that are due, and those that they queue
@@ -361,7 +408,46 @@ void cancel_work_sync(struct work_struct *work);
 #define queue_work(wq, w)   ((void)(wq), kernel_queue_work(w, 0))
 #define queue_delayed_work(wq, w, delay) \
     ((void)(wq), kernel_queue_work(&(w)->work, delay))
+#define mod_delayed_work(wq, w, delay) \
+    ((void)(wq), kernel_delay_work(&(w)->work, delay))
 #define cancel_delayed_work_sync(w)         cancel_work_sync(&(w)->work)
+
+/* Timers: run like interrupts */
+
+enum hrtimer_restart {
+    HRTIMER_NORESTART,
+    HRTIMER_RESTART,
+};
+
+struct hrtimer {
+    enum hrtimer_restart (*function)(struct hrtimer *timer);
+    struct list_head entry;         /* in the list of those that run */
+    unsigned long due;              /* jiffies */
+};
+
+#ifndef CLOCK_MONOTONIC
+#define CLOCK_MONOTONIC         1
+#endif
+#define HRTIMER_MODE_REL_HARD   0
+
+#define hrtimer_init(timer, clock, mode)    INIT_LIST_HEAD(&(timer)->entry)
+#define hrtimer_forward_now(timer, ns) \
+    ((timer)->due = jiffies + (ns) / 1000000)
+#define hrtimer_start(timer, ns, mode)  kernel_start_timer(timer, ns)
+
+/**
+ * kernel_start_timer: have a timer's function called
+ * @timer: an initialized timer that does not run
+ * @ns: nanoseconds until it is
+ */
+void kernel_start_timer(struct hrtimer *timer, u64 ns);
+
+void hrtimer_cancel(struct hrtimer *timer);
+
+/**
+ * kernel_run_timers: call the functions of the timers that are due
+ */
+void kernel_run_timers(void);
 
 /* XArrays */
 
@@ -421,7 +507,10 @@ struct device {
     struct device *parent;
     void (*release)(struct device *dev);
     unsigned refs;
+    int kobj;
 };
+
+#define sysfs_notify(kobj, dir, attr)   ((void)(kobj))
 
 #define dev_name(dev)   ((void)(dev), "device")
 
@@ -526,6 +615,7 @@ static inline void __virtio_set_bit(struct virtio_device *vdev, unsigned bit)
 #define virtqueue_get_avail_addr(vq)    ((u64)(uintptr_t)(vq) + 0x1000)
 #define virtqueue_get_used_addr(vq)     ((u64)(uintptr_t)(vq) + 0x2000)
 #define vring_notification_data(vq)     ((vq)->index)
+#define __virtqueue_break(vq)           ((vq)->broken = true)
 #define virtio_config_changed(vdev)     ((vdev)->config_changes++)
 
 struct virtqueue *vring_create_virtqueue(unsigned index, unsigned num,
