@@ -60,7 +60,7 @@ static void measure(VMsgLink *link, const char *name, uint8_t type,
     total = now_us() - total;
 
     qsort(took, count, sizeof(took[0]), compare);
-    printf("%s %.1f %.1f %.0f\n", name, took[count / 2],
+    printf("%s %.3f %.3f %.0f\n", name, took[count / 2],
            took[count - 1 - count / 100], count / (total / 1e6));
 }
 
