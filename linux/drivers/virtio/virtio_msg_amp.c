@@ -24,6 +24,9 @@
 
 #define AMP_NUM_DEVICES		65536
 
+/* Not a device number */
+#define AMP_ADDING_NONE		(-1)
+
 /* The window of GET_DEVICES whose answer just fits a slot */
 #define AMP_DEVICES_WINDOW \
 	(8 * (VIRTIO_MSG_SPSC_SLOT_SIZE - VIRTIO_MSG_HDR_SIZE - \
@@ -503,6 +506,8 @@ static bool amp_event_device(struct virtio_msg_amp *amp,
 			adev->ready = true;
 		break;
 	case VIRTIO_MSG_DEVICE_REMOVED:
+		if (amp->adding == num)
+			amp->adding = AMP_ADDING_NONE;
 		if (!adev)
 			return true;
 		adev->removed = true;
@@ -749,15 +754,21 @@ static int amp_enumerate(struct virtio_msg_amp *amp, unsigned long *present)
 	return 0;
 }
 
-static void amp_forget_device(struct virtio_msg_amp *amp,
-			      struct amp_device *adev)
+/* From then on no event finds the device. */
+static void amp_erase_device(struct virtio_msg_amp *amp,
+			     struct amp_device *adev)
 {
 	xa_erase(&amp->devices, adev->vmdev.dev_num);
 
 	/* Who found it before, holds this while using it. */
 	spin_lock_irq(&amp->rx_lock);
 	spin_unlock_irq(&amp->rx_lock);
+}
 
+static void amp_forget_device(struct virtio_msg_amp *amp,
+			      struct amp_device *adev)
+{
+	amp_erase_device(amp, adev);
 	virtio_msg_put(&adev->vmdev);
 }
 
@@ -793,6 +804,36 @@ static void amp_finish_leaving(struct virtio_msg_amp *amp)
 	}
 }
 
+/*
+ * Asks what a device is and has events find it.  An event that says that it is
+ * gone may come before that: the next device of that number is another one.
+ */
+static int amp_enter_device(struct virtio_msg_amp *amp, struct amp_device *adev)
+{
+	u16 num = adev->vmdev.dev_num;
+	bool gone;
+	int err;
+
+	spin_lock_irq(&amp->rx_lock);
+	amp->adding = num;
+	spin_unlock_irq(&amp->rx_lock);
+
+	err = virtio_msg_init(&adev->vmdev);
+	if (!err)
+		err = xa_insert(&amp->devices, num, adev, GFP_KERNEL);
+
+	spin_lock_irq(&amp->rx_lock);
+	gone = amp->adding == AMP_ADDING_NONE;
+	amp->adding = AMP_ADDING_NONE;
+	spin_unlock_irq(&amp->rx_lock);
+
+	if (!err && gone) {
+		amp_erase_device(amp, adev);
+		err = -ENODEV;
+	}
+	return err;
+}
+
 /* Returns false if it may be worth another try. */
 static bool amp_add_device(struct virtio_msg_amp *amp, u16 num)
 {
@@ -810,9 +851,7 @@ static bool amp_add_device(struct virtio_msg_amp *amp, u16 num)
 	adev->vmdev.wq = amp->urgent;
 	adev->vmdev.vdev.dev.parent = amp->dev;
 
-	err = virtio_msg_init(&adev->vmdev);
-	if (!err)
-		err = xa_insert(&amp->devices, num, adev, GFP_KERNEL);
+	err = amp_enter_device(amp, adev);
 	if (err) {
 		kfree(adev);
 		return err == -ENODEV;
@@ -1099,6 +1138,7 @@ int virtio_msg_amp_init(struct virtio_msg_amp *amp, void *driver_queue,
 	xa_init_flags(&amp->requests, XA_FLAGS_ALLOC | XA_FLAGS_LOCK_IRQ);
 	xa_init(&amp->devices);
 	amp->heard = jiffies;
+	amp->adding = AMP_ADDING_NONE;
 	INIT_DELAYED_WORK(&amp->scan, amp_scan);
 	INIT_WORK(&amp->breaking, amp_break_work);
 	hrtimer_init(&amp->heartbeat, CLOCK_MONOTONIC, HRTIMER_MODE_REL_HARD);

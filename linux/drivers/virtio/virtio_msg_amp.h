@@ -58,7 +58,9 @@ struct virtio_msg_amp_ops {
  * @first_ping: the oldest of them
  * @num_pings: how many there are
  * @room: where requests wait for room
- * @rx_lock: protects @rx and @received; held while messages are handled
+ * @rx_lock: protects @rx, @received and @adding; held while messages are handled
+ * @adding: the number of the device that is just being added; not a number when
+ *	there is none, or it has been removed meanwhile
  * @rx: the device queue
  * @received: the message that is being handled
  * @requests: struct amp_request by token
@@ -97,8 +99,9 @@ struct virtio_msg_amp {
 	unsigned int num_pings;
 	wait_queue_head_t room;
 
-	/* outermost: rx and received; one message is handled at a time */
+	/* outermost: rx, received, adding; one message is handled at a time */
 	spinlock_t rx_lock;
+	int adding;
 	struct virtio_msg_spsc rx;
 	u64 received[VIRTIO_MSG_SPSC_SLOT_SIZE / 8];
 
