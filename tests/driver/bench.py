@@ -181,14 +181,14 @@ class Bench:
         """Read from the current hwrng; fails unless all of it comes."""
         # A device is up a bit before the kernel has it as a generator, and
         # nothing tells when that is.
-        count = await self.shell(
+        said = await self.shell(
             "tries=1000; until [ -n"
             " \"$(cat /sys/class/misc/hw_random/rng_available)\" ]; do"
             " tries=$((tries - 1)); [ $tries -gt 0 ] || exit 1; usleep 20000;"
             f" done; dd if=/dev/hwrng bs={size} count=1 iflag=fullblock"
-            " 2>/dev/null | wc -c")
-        if int(count) != size:
-            raise AssertionError(f"the hwrng gave {count} bytes of {size}")
+            " 2>/tmp/said | wc -c; cat /tmp/said")
+        if said.split()[0] != str(size):
+            raise AssertionError(f"the hwrng did not give {size} bytes: {said}")
 
     async def close(self):
         await self.drop_machine()
