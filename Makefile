@@ -92,7 +92,7 @@ demo-shell: images
 # Tests
 #
 
-.PHONY: unit-build unit qtest decode qos driver images-bookworm bench \
+.PHONY: unit-build unit qtest decode qos driver driver-long images-bookworm bench \
         conformance mutate hostile-long check check-long
 unit-build: deps
 	@$(STEP) native "building the unit tests" scripts/build-native
@@ -140,6 +140,13 @@ driver: images images-bookworm
 	$(SUITE) driver-bookworm tests/driver/run --kernel bookworm \
 		/driver/d-01 /driver/d-03 /driver/d-06 /driver/gone || rc=1; \
 	exit $$rc
+
+# Every value, and hundreds of rounds: hours.
+driver-long: images images-bookworm
+	@rc=0; for kernel in trixie bookworm; do \
+		TEST_TIMEOUT=28800 $(SUITE) driver-long-$$kernel \
+			tests/driver/run --full --kernel $$kernel || rc=1; \
+	done; exit $$rc
 
 images-bookworm: images
 	@$(STEP) images-bookworm "making the image with Linux 6.1" \
@@ -243,6 +250,7 @@ mutate: unit-build images
 check-long:
 	@rc=0; \
 	$(MAKE) hostile-long || rc=1; \
+	$(MAKE) driver-long || rc=1; \
 	$(MAKE) fuzz FUZZ_TIME=1800 || rc=1; \
 	for kernel in trixie bookworm; do \
 		$(MAKE) restart KERNEL=$$kernel RESTART_ARGS="--kills 100 \
