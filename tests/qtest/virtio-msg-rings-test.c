@@ -696,6 +696,52 @@ static void test_packed_attacks(gconstpointer opaque)
 }
 
 /*
+ * T-16, B-05: virtio-rng first counts how much room all the requests have.
+ * With tables as long as memory allows, none of which has any, that would take
+ * a while; with those that are longer than a device can take it gives up.
+ */
+static void test_indirect_endless(gconstpointer opaque)
+{
+    bool packed = GPOINTER_TO_INT(opaque);
+    const HostileTarget *target = &hostile_targets[HOSTILE_RNG];
+    enum { TABLE = 1025 };
+    struct vring_desc *table;
+    uint64_t at;
+    VMsgQueue q;
+    Hostile h;
+    int i;
+
+    hostile_start(&h, packed);
+    hostile_up(&h, target, BIT(VIRTIO_RING_F_INDIRECT_DESC) |
+               (packed ? BIT(VIRTIO_F_RING_PACKED) : 0), &q);
+    at = vmsg_link_alloc(h.t.link, TABLE * sizeof(*table));
+    table = vmsg_link_ptr(h.t.link, at);
+    if (packed) {
+        struct vring_packed_desc *ring = vmsg_link_ptr(h.t.link, q.desc);
+
+        ring[0].addr = GUINT64_TO_LE(at);
+        ring[0].len = GUINT32_TO_LE(TABLE * sizeof(*table));
+        ring[0].flags = GUINT16_TO_LE(VRING_DESC_F_INDIRECT |
+                                      1 << VRING_PACKED_DESC_F_AVAIL);
+    } else {
+        for (i = 0; i + 1 < TABLE; i++) {
+            table[i].flags = GUINT16_TO_LE(VRING_DESC_F_NEXT);
+            table[i].next = GUINT16_TO_LE(i + 1);
+        }
+        set_addr(&q, at);
+        set_len(&q, TABLE * sizeof(*table));
+        set_flags(&q, VRING_DESC_F_INDIRECT);
+        set_head(&q, 0);
+        set_idx(&q, 1);
+    }
+    vmsg_queue_kick(&q);
+    g_assert_cmphex(vmsg_get_status(h.t.link, target->dev) & NEEDS_RESET, !=,
+                    0);
+    check_after_attack(&h, target);
+    hostile_stop(&h);
+}
+
+/*
  * Rings that change while the device looks
  */
 
@@ -850,6 +896,10 @@ int main(int argc, char **argv)
     add_for_targets("attacks", test_attacks);
     add_for_targets("overlap", test_overlap);
     add_for_targets("packed-attacks", test_packed_attacks);
+    qtest_add_data_func("virtio-msg/rings/indirect-endless/split",
+                        GINT_TO_POINTER(false), test_indirect_endless);
+    qtest_add_data_func("virtio-msg/rings/indirect-endless/packed",
+                        GINT_TO_POINTER(true), test_indirect_endless);
     add_for_targets("hammer", test_hammer);
     add_for_targets("hammer-packed", test_hammer_packed);
     return g_test_run();
