@@ -145,6 +145,31 @@ async def late_answers(bench):
                    for line in bench.log())
 
 
+@test("/driver/d-02/late-answers-of-the-bus", ScriptedBench)
+async def late_answers_of_the_bus(bench):
+    """The same for the list of devices. A device that did not answer is not
+    asked again, but this is, and then only the token tells its answers apart."""
+    side = bench.side
+    side.add(1, Rng())
+    await bench.load(timeout_ms=3000)
+    await side.until_up()
+    dropped = await bench.dropped()
+    keep = side.script = Keep(side, lambda request: request.is_bus and
+                              request.msg_id == wire.BUS_GET_DEVICES)
+    async with calling(side):
+        side.send(wire.event_device(1, wire.DEVICE_READY))
+        await bench.logs("cannot list the devices")
+        side.send(wire.event_device(1, wire.DEVICE_READY))
+        await keep.wait_for(2)
+        late, awaited = keep.kept
+        # This one knows of no device at all.
+        side.send(late.but(payload=late.payload[:6] + bytes(50)))
+        await side.ping()
+        assert await bench.dropped() == dropped + 1
+        side.send(awaited)
+        await bench.read_rng()
+
+
 @test("/driver/d-02/reserved-bits", ScriptedBench)
 async def reserved_bits(bench):
     """Reserved bits of the type, and more bytes than the message needs, are no
