@@ -728,6 +728,30 @@ static const Flood floods[] = {
     { "flood of PING", &messages[13] },
 };
 
+/* B-05: however much a driver has room for, it gets a bounded piece of it */
+static void test_rng_large(void)
+{
+    const HostileTarget *target = &hostile_targets[HOSTILE_RNG];
+    enum { ROOM = 1024 * 1024, PIECE = 64 * 1024 };
+    VMsgBuffer buf = { .len = ROOM, .device_writes = true };
+    VMsgQueue q;
+    uint16_t id;
+    Hostile h;
+    int i;
+
+    hostile_start(&h, false);
+    hostile_up(&h, target, 0, &q);
+    buf.addr = vmsg_link_alloc(h.t.link, ROOM);
+    for (i = 0; i < 3; i++) {
+        id = vmsg_queue_add(&q, &buf, 1);
+        vmsg_queue_kick(&q);
+        vmsg_queue_kick(&q);
+        g_assert_cmpuint(vmsg_queue_wait(&q, id), ==, PIECE);
+    }
+    vmsg_drop_events(h.t.link);
+    hostile_stop(&h);
+}
+
 int main(int argc, char **argv)
 {
     size_t i;
@@ -762,5 +786,6 @@ int main(int argc, char **argv)
     }
     qtest_add_func("virtio-msg/hostile/log", test_log);
     qtest_add_func("virtio-msg/hostile/dma-to-queues", test_dma_to_queues);
+    qtest_add_func("virtio-msg/hostile/rng-large", test_rng_large);
     return g_test_run();
 }
