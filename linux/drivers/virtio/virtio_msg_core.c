@@ -952,6 +952,8 @@ EXPORT_SYMBOL_GPL(virtio_msg_register);
 
 void virtio_msg_unregister(struct virtio_msg_device *vmdev)
 {
+	/* Its driver's queues are to be in order before that looks at them. */
+	flush_work(&vmdev->break_work);
 	get_device(&vmdev->vdev.dev);
 	unregister_virtio_device(&vmdev->vdev);
 

@@ -14,8 +14,10 @@
  */
 #include <linux/bitmap.h>
 #include <linux/bottom_half.h>
+#include <linux/delay.h>
 #include <linux/dma-direct.h>
 #include <linux/mm.h>
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/virtio.h>
 #include <linux/virtio_9p.h>
@@ -450,16 +452,47 @@ void virtio_msg_disarm(struct virtio_msg_device *vmdev)
 	spin_unlock_irq(&vmdev->lock);
 }
 
+/*
+ * While the used ring promises something, virtio_net tries to get it, with
+ * softirqs off, and a queue that is broken gives nothing.  So have the rings
+ * that are not followed promise nothing.
+ */
+static void drain_withdraw(struct virtio_msg_device *vmdev)
+{
+	struct virtio_device *vdev = &vmdev->vdev;
+	struct virtio_msg_vq *mvq;
+	u16 taken;
+
+	if (__virtio_test_bit(vdev, VIRTIO_F_RING_PACKED))
+		return;
+	spin_lock_irq(&vmdev->lock);
+	list_for_each_entry(mvq, &vmdev->vqs, node) {
+		if (mvq->track)
+			continue;
+		taken = virtqueue_enable_cb_prepare(mvq->vq);
+		virtqueue_get_vring(mvq->vq)->used->idx =
+			cpu_to_virtio16(vdev, taken);
+	}
+	spin_unlock_irq(&vmdev->lock);
+}
+
 void virtio_msg_drain(struct virtio_msg_device *vmdev)
 {
+	unsigned long grace = start_poll_synchronize_rcu();
 	struct virtio_msg_vq *mvq;
 	bool done = true;
 
 	/*
 	 * Drivers use their queues with preemption off.  Who found one of them
-	 * sound before it was broken is through with it after this.
+	 * sound before it was broken is through with it after this, and may have
+	 * taken one thing more meanwhile.
 	 */
-	synchronize_rcu();
+	for (;;) {
+		drain_withdraw(vmdev);
+		if (poll_state_synchronize_rcu(grace))
+			break;
+		usleep_range(100, 500);
+	}
 
 	/* Completions raise softirqs, which run when this ends. */
 	local_bh_disable();
