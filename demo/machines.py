@@ -320,9 +320,10 @@ def link_vfio(sysmem_map):
             f"mem-offset={RAM_BASE:#x},reset-queues=on"]
 
 
-def link_server(ivshmem, ram):
-    """The link of a device process that is a client of the ivshmem server."""
-    return _shared_ram("mem", ram) + [
+def link_server(ivshmem, ram, memory="1G"):
+    """The link of a device process that is a client of the ivshmem server; the
+    driver machine has as much RAM as `memory` says."""
+    return _shared_ram("mem", ram, memory) + [
         "-chardev", f"socket,id=ivshmem,path={ivshmem}",
         "-device",
         "virtio-msg-bus-ivshmem,id=link0,chardev=ivshmem,memdev=mem,"
