@@ -97,12 +97,15 @@ async def foreign_tokens(bench):
 
 @test("/driver/d-02/foreign-answers", ScriptedBench)
 async def foreign_answers(bench):
-    """The right token is not enough: message, device and kind must match."""
-    await answered_oddly(
-        bench, lambda request, answer: [
-            answer.but(msg_id=answer.msg_id ^ 1),
-            answer.but(dev_num=2),
-            answer.but(type=answer.type | wire.BUS, dev_num=0)], 24)
+    """The right token is not enough: message, device and kind must match. What
+    these say would make a difference."""
+    def foreign(_request, answer):
+        other = answer.but(payload=b"\xff" * len(answer.payload))
+        return [other.but(msg_id=answer.msg_id ^ 1),
+                other.but(dev_num=2),
+                other.but(type=answer.type | wire.BUS, dev_num=0)]
+
+    await answered_oddly(bench, foreign, 24)
 
 
 @test("/driver/d-02/requests-are-no-answers", ScriptedBench)
