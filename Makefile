@@ -136,7 +136,7 @@ qos: host
 
 # What changed between the kernels, with the older of the two.
 driver: images images-bookworm
-	@rc=0; $(SUITE) driver tests/driver/run || rc=1; \
+	@rc=0; TEST_TIMEOUT=1500 $(SUITE) driver tests/driver/run || rc=1; \
 	$(SUITE) driver-bookworm tests/driver/run --kernel bookworm \
 		/driver/d-01 /driver/d-03 /driver/d-06 /driver/gone || rc=1; \
 	exit $$rc
