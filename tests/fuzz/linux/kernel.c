@@ -15,17 +15,20 @@ unsigned long jiffies;
 
 static struct list_head works = { &works, &works };
 
-void kernel_queue_work(struct work_struct *work, unsigned long delay)
+void kernel_queue_work(struct workqueue_struct *wq, struct work_struct *work,
+                       unsigned long delay)
 {
     if (list_empty(&work->entry)) {
+        work->waits = wq && wq->waits;
         work->due = jiffies + delay;
         list_add_tail(&work->entry, &works);
     }
 }
 
-void kernel_delay_work(struct work_struct *work, unsigned long delay)
+void kernel_delay_work(struct workqueue_struct *wq, struct work_struct *work,
+                       unsigned long delay)
 {
-    kernel_queue_work(work, delay);
+    kernel_queue_work(wq, work, delay);
     work->due = jiffies + delay;
 }
 

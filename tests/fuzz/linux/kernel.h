@@ -354,7 +354,7 @@ struct delayed_work {
 };
 
 struct workqueue_struct {
-    unsigned unused;
+    bool waits;             /* its works do, for other works */
 };
 
 #define system_unbound_wq   ((struct workqueue_struct *)NULL)
@@ -369,17 +369,21 @@ struct workqueue_struct {
 
 /**
  * kernel_queue_work: have a work run
+ * @wq: where, or NULL
  * @work: an initialized work; nothing happens if it is queued already
  * @delay: jiffies until it does
  */
-void kernel_queue_work(struct work_struct *work, unsigned long delay);
+void kernel_queue_work(struct workqueue_struct *wq, struct work_struct *work,
+                       unsigned long delay);
 
 /**
  * kernel_delay_work: have a work run, whether it is queued already or not
+ * @wq: where, or NULL
  * @work: an initialized work
  * @delay: jiffies until it does
  */
-void kernel_delay_work(struct work_struct *work, unsigned long delay);
+void kernel_delay_work(struct workqueue_struct *wq, struct work_struct *work,
+                       unsigned long delay);
 
 /**
  * kernel_is_idle: whether no work is queued and no timer runs
@@ -405,11 +409,11 @@ void flush_work(struct work_struct *work);
  */
 void cancel_work_sync(struct work_struct *work);
 
-#define queue_work(wq, w)   ((void)(wq), kernel_queue_work(w, 0))
+#define queue_work(wq, w)   kernel_queue_work(wq, w, 0)
 #define queue_delayed_work(wq, w, delay) \
-    ((void)(wq), kernel_queue_work(&(w)->work, delay))
+    kernel_queue_work(wq, &(w)->work, delay)
 #define mod_delayed_work(wq, w, delay) \
-    ((void)(wq), kernel_delay_work(&(w)->work, delay))
+    kernel_delay_work(wq, &(w)->work, delay)
 #define cancel_delayed_work_sync(w)         cancel_work_sync(&(w)->work)
 
 /* Timers: run like interrupts */
