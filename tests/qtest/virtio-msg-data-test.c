@@ -11,6 +11,7 @@
 #include <linux/virtio_net.h>
 #include <linux/virtio_ring.h>
 #include <linux/virtio_scsi.h>
+#include <linux/virtio_snd.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include "qemu/cutils.h"
@@ -649,6 +650,61 @@ static void test_balloon(void)
     vmsg_test_stop(&t);
 }
 
+/*
+ * Sound
+ */
+
+/* Of a request to play, or without @out to record, a stream */
+static void check_bad_sound(VMsgQueue *q, uint32_t stream, uint32_t out,
+                            uint32_t in)
+{
+    uint64_t at = vmsg_link_alloc(q->link, PAGE);
+    struct virtio_snd_pcm_xfer *xfer = vmsg_link_ptr(q->link, at);
+    struct virtio_snd_pcm_status *status;
+    VMsgBuffer bufs[] = {
+        { .addr = at, .len = sizeof(*xfer) + out },
+        { .len = in, .device_writes = true },
+    };
+    uint16_t id;
+
+    /* What is behind it does not matter: nobody shall read that much */
+    xfer->stream_id = GUINT32_TO_LE(stream);
+    bufs[1].addr = vmsg_link_alloc(q->link, PAGE);
+    status = vmsg_link_ptr(q->link, bufs[1].addr);
+    id = vmsg_queue_add(q, bufs, 2);
+    vmsg_queue_kick(q);
+    vmsg_queue_wait(q, id);
+    if (in >= sizeof(*status)) {
+        g_assert_cmphex(GUINT32_FROM_LE(status->status), ==,
+                        VIRTIO_SND_S_BAD_MSG);
+    }
+}
+
+/* A request costs memory, and waits for its stream to start: not so bad ones */
+static void test_sound(void)
+{
+    enum { PLAY, RECORD, PLAY_QUEUE = 2, RECORD_QUEUE };
+    const uint32_t large = 2 * 1024 * 1024;
+    VMsgQueue play, record;
+    VMsgTest t;
+
+    if (!qtest_has_device("virtio-sound-device")) {
+        g_test_skip("this QEMU has no virtio-sound-device");
+        return;
+    }
+    vmsg_test_start(&t, "", "-audiodev none,id=audio "
+                    "-device virtio-sound-device,audiodev=audio");
+    vmsg_negotiate(t.link, 0, 0);
+    vmsg_queue_init(&play, t.link, 0, PLAY_QUEUE, 8);
+    vmsg_queue_init(&record, t.link, 0, RECORD_QUEUE, 8);
+    vmsg_driver_ok(t.link, 0);
+
+    check_bad_sound(&play, PLAY, large, sizeof(struct virtio_snd_pcm_status));
+    check_bad_sound(&record, RECORD, 0, large);
+    check_bad_sound(&record, RECORD, 0, 1);
+    vmsg_test_stop(&t);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -665,6 +721,7 @@ int main(int argc, char **argv)
     TEST("scsi/inquiry", test_scsi_inquiry);
     TEST("scsi/read-write", test_scsi_read_write);
     TEST("balloon", test_balloon);
+    TEST("sound", test_sound);
 #undef TEST
 
     return g_test_run();
