@@ -268,13 +268,15 @@ struct drain_desc {
 
 /*
  * What a device that comes back to life has not seen yet, it shall not follow
- * into memory that others have by then.  The core does not read its descriptors
- * back.
+ * into memory that others have by then.  Of its descriptors the core reads back
+ * where a chain ends, and nothing else.
  */
-static void drain_clear(struct vring_desc *desc)
+static void drain_clear(struct virtio_device *vdev, struct vring_desc *desc)
 {
+	__virtio16 next = cpu_to_virtio16(vdev, VRING_DESC_F_NEXT);
+
 	WRITE_ONCE(desc->len, 0);
-	WRITE_ONCE(desc->flags, 0);
+	WRITE_ONCE(desc->flags, READ_ONCE(desc->flags) & next);
 	WRITE_ONCE(desc->addr, 0);
 }
 
@@ -287,6 +289,21 @@ static struct drain_desc drain_read(struct virtio_device *vdev,
 		.flags = virtio16_to_cpu(vdev, READ_ONCE(desc->flags)),
 		.next = virtio16_to_cpu(vdev, READ_ONCE(desc->next)),
 	};
+}
+
+static void drain_clear_chain(struct virtio_device *vdev,
+			      const struct vring *vring, unsigned int head)
+{
+	struct drain_desc desc;
+	unsigned int steps;
+
+	for (steps = 0; steps < vring->num && head < vring->num; steps++) {
+		desc = drain_read(vdev, &vring->desc[head]);
+		drain_clear(vdev, &vring->desc[head]);
+		if (!(desc.flags & VRING_DESC_F_NEXT))
+			break;
+		head = desc.next;
+	}
 }
 
 /*
@@ -360,7 +377,7 @@ static unsigned int drain_offer(struct virtio_msg_device *vmdev,
 			(*kept)++;
 			continue;
 		}
-		drain_clear(&vring->desc[head]);
+		drain_clear_chain(vdev, vring, head);
 		elem = track_used_elem(track, first + offered);
 		elem->id = cpu_to_virtio32(vdev, head);
 		elem->len = cpu_to_virtio32(vdev, drain_len(vdev, writable));
@@ -447,7 +464,7 @@ void virtio_msg_disarm(struct virtio_msg_device *vmdev)
 	list_for_each_entry(mvq, &vmdev->vqs, node) {
 		vring = virtqueue_get_vring(mvq->vq);
 		for (i = 0; i < vring->num; i++)
-			drain_clear(&vring->desc[i]);
+			drain_clear(&vmdev->vdev, &vring->desc[i]);
 	}
 	spin_unlock_irq(&vmdev->lock);
 }
