@@ -175,9 +175,16 @@ static void track_update(struct virtio_msg_track *track)
 	}
 
 	/* Only a device that has gone mad uses more than there is. */
-	if ((u16)(used - track->used) <= (u16)(avail - track->used))
-		while (track->used != used)
-			track_used(track);
+	if ((u16)(used - track->used) > (u16)(avail - track->used))
+		return;
+	/* With a whole ring of both, what was used first is overwritten. */
+	if ((u16)(used - track->used) > vring->num) {
+		track->lost = true;
+		track_find_again(track);
+		return;
+	}
+	while (track->used != used)
+		track_used(track);
 }
 
 void virtio_msg_track(struct virtio_msg_track *track)
