@@ -41,6 +41,12 @@
 /* Some drivers put each buffer back at once, so that there is no end. */
 #define DRAIN_MAX_TURNS		4
 
+/*
+ * Who was about to use a queue while it was made to work for this may have put
+ * a request there afterwards, so it is looked at again, but not for ever.
+ */
+#define DRAIN_MAX_PASSES	4
+
 /* In the place of a head that cannot be one; queues are never that large. */
 #define DRAIN_NO_HEAD		U16_MAX
 
@@ -415,9 +421,11 @@ static bool drain_call(struct virtio_msg_vq *mvq)
 
 /*
  * Caller holds the device's lock, so that no callback runs.  Returns false if
- * something is left that a driver may wait for.
+ * something is left that a driver may wait for.  *again is set, never cleared,
+ * if more may have come.
  */
-static bool drain_vq(struct virtio_msg_device *vmdev, struct virtio_msg_vq *mvq)
+static bool drain_vq(struct virtio_msg_device *vmdev, struct virtio_msg_vq *mvq,
+		     bool *again)
 {
 	struct virtio_msg_track *track = mvq->track;
 	const struct vring *vring = track_vring(track);
@@ -442,6 +450,7 @@ static bool drain_vq(struct virtio_msg_device *vmdev, struct virtio_msg_vq *mvq)
 
 		spin_unlock(&track->lock);
 		agreed = drain_call(mvq);
+		*again = true;
 		spin_lock(&track->lock);
 
 		taken = (u16)(virtqueue_enable_cb_prepare(mvq->vq) - first);
@@ -500,33 +509,51 @@ static void drain_withdraw(struct virtio_msg_device *vmdev)
 	spin_unlock_irq(&vmdev->lock);
 }
 
-void virtio_msg_drain(struct virtio_msg_device *vmdev)
+/*
+ * Drivers use their queues with preemption off.  Who found one of them sound
+ * before it was broken is through with it after this, and may have taken one
+ * thing more meanwhile.
+ */
+static void drain_wait(struct virtio_msg_device *vmdev)
 {
 	unsigned long grace = start_poll_synchronize_rcu();
-	struct virtio_msg_vq *mvq;
-	bool done = true;
 
-	/*
-	 * Drivers use their queues with preemption off.  Who found one of them
-	 * sound before it was broken is through with it after this, and may have
-	 * taken one thing more meanwhile.
-	 */
 	for (;;) {
 		drain_withdraw(vmdev);
 		if (poll_state_synchronize_rcu(grace))
 			break;
 		usleep_range(100, 500);
 	}
+}
+
+/* As drain_vq(), for all queues */
+static bool drain_vqs(struct virtio_msg_device *vmdev, bool *again)
+{
+	struct virtio_msg_vq *mvq;
+	bool done = true;
 
 	/* Completions raise softirqs, which run when this ends. */
 	local_bh_disable();
 	spin_lock_irq(&vmdev->lock);
 	if (vmdev->status_set & VIRTIO_CONFIG_S_DRIVER_OK)
 		list_for_each_entry(mvq, &vmdev->vqs, node)
-			if (mvq->track && !drain_vq(vmdev, mvq))
+			if (mvq->track && !drain_vq(vmdev, mvq, again))
 				done = false;
 	spin_unlock_irq(&vmdev->lock);
 	local_bh_enable();
+	return done;
+}
+
+void virtio_msg_drain(struct virtio_msg_device *vmdev)
+{
+	unsigned int passes = 0;
+	bool done, again;
+
+	do {
+		again = false;
+		drain_wait(vmdev);
+		done = drain_vqs(vmdev, &again);
+	} while (again && ++passes < DRAIN_MAX_PASSES);
 
 	if (!done)
 		dev_warn(vmdev->vdev.dev.parent,
