@@ -111,6 +111,8 @@ async def out_of_order(bench):
 async def restart(bench):
     """A device side that starts anew finds the disk in use again."""
     side, disk, jobs = await held_disk(bench)
+    # The disk that returns is read before the jobs are seen to have ended.
+    disk.held = set()
     side.restart()
     side.send(wire.event_device(1, wire.DEVICE_READY))
     await fail(jobs)
