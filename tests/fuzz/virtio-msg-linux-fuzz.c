@@ -415,6 +415,12 @@ void virtio_msg_track(struct virtio_msg_track *track)
     g_assert_true(!track || track->vq);
 }
 
+void virtio_msg_withdraw(struct virtio_msg_device *vmdev)
+{
+    spin_lock_irq(&vmdev->lock);
+    spin_unlock_irq(&vmdev->lock);
+}
+
 void virtio_msg_drain(struct virtio_msg_device *vmdev)
 {
     spin_lock_irq(&vmdev->lock);

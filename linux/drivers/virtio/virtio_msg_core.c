@@ -60,10 +60,14 @@ void virtio_msg_break(struct virtio_msg_device *vmdev, bool may_answer)
 	WRITE_ONCE(vmdev->may_answer, may_answer);
 	WRITE_ONCE(vmdev->broken, true);
 
-	/* At once, for who spins until this or something else happens */
+	/*
+	 * Who looks at a queue without being called may do nothing else, with
+	 * the CPU to itself.  All others wait for vm_break_work().
+	 */
 	spin_lock_irqsave(&vmdev->lock, flags);
 	list_for_each_entry(mvq, &vmdev->vqs, node) {
-		__virtqueue_break(mvq->vq);
+		if (!mvq->vq->callback)
+			__virtqueue_break(mvq->vq);
 		any = true;
 	}
 	spin_unlock_irqrestore(&vmdev->lock, flags);
@@ -447,7 +451,11 @@ static void vm_break_work(struct work_struct *work)
 	struct virtio_msg_device *vmdev =
 		container_of(work, struct virtio_msg_device, break_work);
 
+	/* Softirqs that poll a broken queue may never leave this CPU to us. */
+	local_bh_disable();
 	virtio_break_device(&vmdev->vdev);
+	virtio_msg_withdraw(vmdev);
+	local_bh_enable();
 
 	/* Only now: the log may have a console on this very device. */
 	if (xchg(&vmdev->tell_failed, false))
@@ -514,11 +522,15 @@ static bool vm_notify(struct virtqueue *vq)
 	/* What is put into the queue meanwhile is failed like the rest. */
 	if (READ_ONCE(mvq->draining))
 		return true;
-	if (READ_ONCE(vmdev->broken))
-		return false;
+	if (!READ_ONCE(vmdev->broken) &&
+	    vmdev->ops->notify(vmdev, mvq, virtio_msg_notification_data(vq)))
+		return true;
 
-	return vmdev->ops->notify(vmdev, mvq,
-				  virtio_msg_notification_data(vq));
+	/*
+	 * The core breaks a queue whose notification fails: only for who looks
+	 * at it without being called, see virtio_msg_break().
+	 */
+	return vq->callback;
 }
 
 static int vm_query_vq(struct virtio_msg_device *vmdev, u32 index,

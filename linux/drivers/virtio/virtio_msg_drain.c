@@ -485,12 +485,8 @@ void virtio_msg_disarm(struct virtio_msg_device *vmdev)
 	spin_unlock_irq(&vmdev->lock);
 }
 
-/*
- * While the used ring promises something, virtio_net tries to get it, with
- * softirqs off, and a queue that is broken gives nothing.  So have the rings
- * that are not followed promise nothing.
- */
-static void drain_withdraw(struct virtio_msg_device *vmdev)
+/* Only the rings that are not followed: drain_vq() completes the others. */
+void virtio_msg_withdraw(struct virtio_msg_device *vmdev)
 {
 	struct virtio_device *vdev = &vmdev->vdev;
 	struct virtio_msg_vq *mvq;
@@ -519,7 +515,7 @@ static void drain_wait(struct virtio_msg_device *vmdev)
 	unsigned long grace = start_poll_synchronize_rcu();
 
 	for (;;) {
-		drain_withdraw(vmdev);
+		virtio_msg_withdraw(vmdev);
 		if (poll_state_synchronize_rcu(grace))
 			break;
 		usleep_range(100, 500);

@@ -42,6 +42,17 @@ void virtio_msg_track_free(struct virtio_msg_track *track);
 void virtio_msg_track(struct virtio_msg_track *track);
 
 /**
+ * virtio_msg_withdraw - let the queues promise a driver nothing
+ * @vmdev: a device whose queues are broken
+ *
+ * While a used ring promises something, virtio_net tries to get it, with
+ * softirqs off, and a queue that is broken gives nothing.  To be called as soon
+ * as the queues are broken, without a softirq in between.  Takes the device's
+ * lock.
+ */
+void virtio_msg_withdraw(struct virtio_msg_device *vmdev);
+
+/**
  * virtio_msg_drain - complete what is outstanding in a device's queues as failed
  * @vmdev: a device whose queues are broken, and have been so for as long as
  *	operations on them may take
