@@ -65,7 +65,7 @@ async def under_load(bench):
                 for command in (WRITE, READ, RANDOM, PING)]
         await bench.shell(f"dd if={NODE} of=/dev/null bs=4k count=64"
                           " iflag=direct 2>/dev/null &&"
-                          " ping -c 1 -W 20 10.0.2.2 >/dev/null")
+                          " ping -c 3 -W 20 10.0.2.2 >/dev/null")
         assert not any(job.ended for job in jobs[:2])
         # At whatever is being done just then
         await asyncio.sleep(bench.random.uniform(0, 0.3))
