@@ -496,13 +496,6 @@ static void test_bus_messages_have_no_device(void)
  * Device information and features (T-04, T-06)
  */
 
-static void assert_same_info(VMsgTest *t, const VMsgInfo *want)
-{
-    VMsgInfo got = vmsg_get_info(t->link, 0);
-
-    g_assert_cmpmem(&got, sizeof(got), want, sizeof(*want));
-}
-
 static void test_info_after_a_failure(void)
 {
     VMsgInfo info;
@@ -518,16 +511,16 @@ static void test_info_after_a_failure(void)
     vmsg_queue_kick(&q);
     vmsg_wait_event(t.link, 0, VIRTIO_MSG_EVENT_CONFIG, 0, NULL);
     g_assert_cmphex(vmsg_get_status(t.link, 0) & NEEDS_RESET, ==, NEEDS_RESET);
-    assert_same_info(&t, &info);
+    vmsg_assert_info(t.link, 0, &info);
 
     vmsg_set_status(t.link, 0, 0);
-    assert_same_info(&t, &info);
+    vmsg_assert_info(t.link, 0, &info);
     resize_disk(&t, 2 * MIB);
-    assert_same_info(&t, &info);
+    vmsg_assert_info(t.link, 0, &info);
     blk_up(t.link, &q);
-    assert_same_info(&t, &info);
+    vmsg_assert_info(t.link, 0, &info);
     qtest_system_reset(t.qts);
-    assert_same_info(&t, &info);
+    vmsg_assert_info(t.link, 0, &info);
     vmsg_test_stop(&t);
 }
 

@@ -38,6 +38,13 @@ VMsgInfo vmsg_get_info(VMsgLink *link, uint16_t dev)
     };
 }
 
+void vmsg_assert_info(VMsgLink *link, uint16_t dev, const VMsgInfo *want)
+{
+    VMsgInfo got = vmsg_get_info(link, dev);
+
+    g_assert_cmpmem(&got, sizeof(got), want, sizeof(*want));
+}
+
 uint64_t vmsg_get_features(VMsgLink *link, uint16_t dev)
 {
     struct virtio_msg req, resp;

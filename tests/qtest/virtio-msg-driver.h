@@ -62,6 +62,14 @@ typedef struct VMsgBuffer {
 VMsgInfo vmsg_get_info(VMsgLink *link, uint16_t dev);
 
 /**
+ * vmsg_assert_info: check that GET_DEVICE_INFO still answers the same (T-04)
+ * @link: the link
+ * @dev: device number
+ * @want: an earlier answer
+ */
+void vmsg_assert_info(VMsgLink *link, uint16_t dev, const VMsgInfo *want);
+
+/**
  * vmsg_get_features: all that the device offers, by GET_DEVICE_FEATURES
  * @link: the link
  * @dev: device number

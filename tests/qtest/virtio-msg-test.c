@@ -300,13 +300,6 @@ static void test_reserved_fields_are_ignored(void)
  * Device information and features
  */
 
-static void assert_same_info(VMsgTest *t, const VMsgInfo *want)
-{
-    VMsgInfo got = vmsg_get_info(t->link, 0);
-
-    g_assert_cmpmem(&got, sizeof(got), want, sizeof(*want));
-}
-
 /* T-04 */
 static void test_info_in_every_state(void)
 {
@@ -324,15 +317,15 @@ static void test_info_in_every_state(void)
     g_assert_cmpuint(info.max_virtqueues, ==, 1);
 
     vmsg_set_status(t.link, 0, ACKNOWLEDGE);
-    assert_same_info(&t, &info);
+    vmsg_assert_info(t.link, 0, &info);
     vmsg_negotiate(t.link, 0, 0);
-    assert_same_info(&t, &info);
+    vmsg_assert_info(t.link, 0, &info);
     vmsg_rng_up(t.link, 0, 0, &q);
-    assert_same_info(&t, &info);
+    vmsg_assert_info(t.link, 0, &info);
     vmsg_set_status(t.link, 0, FAILED);
-    assert_same_info(&t, &info);
+    vmsg_assert_info(t.link, 0, &info);
     vmsg_set_status(t.link, 0, 0);
-    assert_same_info(&t, &info);
+    vmsg_assert_info(t.link, 0, &info);
     vmsg_test_stop(&t);
 }
 
