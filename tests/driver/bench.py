@@ -36,6 +36,9 @@ class Bench:
     # A directory with the modules to test, if not those of the image
     modules = None
 
+    # CPUs of the machine
+    cpus = 2
+
     def __init__(self, kernel, full, output):
         self.kernel = kernel
         self.full = full
@@ -71,7 +74,7 @@ class Bench:
             await self.machine.start_machine(
                 QEMU, os.path.join(BUILD, "kernel", self.kernel, "vmlinuz"),
                 self._initrd(),
-                self.ram, ivshmem)
+                self.ram, ivshmem, self.cpus)
         for driver in DRIVERS:
             await self.shell(f"modprobe {driver}")
 

@@ -76,13 +76,13 @@ class DriverMachine(machines.Machine):
         self._log_job = None
         self._logged = asyncio.Event()
 
-    async def start_machine(self, qemu, kernel, initrd, ram, ivshmem):
+    async def start_machine(self, qemu, kernel, initrd, ram, ivshmem, cpus):
         """Boot; `ram` is a descriptor, `ivshmem` the path of a socket."""
         arguments = " ".join(KERNEL_ARGUMENTS.split())
         await self.boot(machines.driver_machine(
             qemu, kernel, initrd, arguments, "stdio,id=console,signal=off",
             self.control_path, ram, ivshmem,
-            memory=f"{MEMORY_SIZE >> 20}M", cpus=2), [ram])
+            memory=f"{MEMORY_SIZE >> 20}M", cpus=cpus), [ram])
         await self.answer("ready")
         self._log_job = self.run("cat /dev/kmsg")
         await self.read_log()

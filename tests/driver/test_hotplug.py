@@ -45,7 +45,12 @@ async def plug_all(bench):
                       " -s /demo/dhcp-event >/dev/null 2>&1")
 
 
-@test("/driver/hotplug/under-load", ProcessBench)
+class OneCpuBench(ProcessBench):
+    """Here nobody comes to the help of who spins."""
+
+    cpus = 1
+
+
 async def under_load(bench):
     """All devices but one go at any moment while they are read from and written
     to, and come again; the one that stays does not notice."""
@@ -86,6 +91,10 @@ async def under_load(bench):
     status = await stays.wait()
     await bench.shell("rm /tmp/enough /tmp/pattern")
     assert status == 0, stays.output
+
+
+test("/driver/hotplug/under-load", ProcessBench)(under_load)
+test("/driver/hotplug/under-load-on-one-cpu", OneCpuBench)(under_load)
 
 
 @test("/driver/hotplug/many-at-once", ProcessBench)
