@@ -776,8 +776,8 @@ static void amp_leave(struct work_struct *work)
 {
 	struct amp_device *adev = container_of(work, struct amp_device, leave);
 
-	dev_info(adev->amp->dev, "device %u: removed\n", adev->vmdev.dev_num);
 	virtio_msg_unregister(&adev->vmdev);
+	dev_info(adev->amp->dev, "device %u: removed\n", adev->vmdev.dev_num);
 }
 
 static void amp_start_leaving(struct amp_device *adev)
