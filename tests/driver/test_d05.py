@@ -290,28 +290,39 @@ async def event_config(bench):
     await bench.read_rng()
 
 
-async def index_out_of_range(bench, page, where):
-    """One of the indices that are the device side's leaves the queue: the link
-    is closed, its devices can be removed, and a new start is a good one."""
+async def starts_anew(bench):
+    """Whatever was before, with the modules loaded again all works."""
     side = bench.side
-    for value in (NUM_SLOTS, NUM_SLOTS + 1, 0x80000000, 0xffffffff):
-        side.fresh()
-        side.add(1, Rng())
-        await bench.load(timeout_ms=TIMEOUT_MS)
-        await side.until_up()
-        side.deaf = True
-        getattr(side.link, page).put(where, value)
-        side.link.ring()
-        # With a full queue or an empty one it may be looked at late.
-        job = bench.run("dd if=/dev/hwrng of=/dev/null bs=64 count=1 2>&1")
-        await bench.logs("index of a queue out of range")
-        await bench.unload()
-        await job.wait()
     side.fresh()
     side.add(1, Rng())
     await bench.load()
     await side.until_up()
     await bench.read_rng()
+
+
+async def overwrite(bench, page, where, value):
+    """Put `value` in the place of an index of a link that is in use."""
+    side = bench.side
+    side.fresh()
+    side.add(1, Rng())
+    await bench.load(timeout_ms=TIMEOUT_MS)
+    await side.until_up()
+    side.deaf = True
+    getattr(side.link, page).put(where, value)
+    side.link.ring()
+
+
+async def index_out_of_range(bench, page, where):
+    """One of the indices that are the device side's leaves the queue: the link
+    is closed, its devices can be removed, and a new start is a good one."""
+    for value in (NUM_SLOTS, NUM_SLOTS + 1, 0x80000000, 0xffffffff):
+        await overwrite(bench, page, where, value)
+        # With a full queue or an empty one it may be looked at late.
+        job = bench.run("dd if=/dev/hwrng of=/dev/null bs=64 count=1 2>&1")
+        await bench.logs("index of a queue out of range")
+        await bench.unload()
+        await job.wait()
+    await starts_anew(bench)
 
 
 test("/driver/d-05/device-queue-head", ScriptedBench,
@@ -324,21 +335,10 @@ async def own_index_overwritten(bench, page, where):
     """The index that is the driver's own is overwritten, which only a device
     side does that starts anew; or it is nonsense. Either way a new start is a
     good one."""
-    side = bench.side
     for value in (0, 5, NUM_SLOTS - 1, NUM_SLOTS, 0xffffffff):
-        side.fresh()
-        side.add(1, Rng())
-        await bench.load(timeout_ms=TIMEOUT_MS)
-        await side.until_up()
-        side.deaf = True
-        getattr(side.link, page).put(where, value)
-        side.link.ring()
+        await overwrite(bench, page, where, value)
         await bench.unload()
-    side.fresh()
-    side.add(1, Rng())
-    await bench.load()
-    await side.until_up()
-    await bench.read_rng()
+    await starts_anew(bench)
 
 
 test("/driver/d-05/driver-queue-head", ScriptedBench,
@@ -386,8 +386,4 @@ async def garbage_before_load(bench):
         await bench.load(timeout_ms=200)
         side.link.ring()
         await bench.unload()
-    side.fresh()
-    side.add(1, Rng())
-    await bench.load()
-    await side.until_up()
-    await bench.read_rng()
+    await starts_anew(bench)
