@@ -6,7 +6,8 @@ import struct
 
 import wire
 from bench import FUNCTION, ScriptedBench
-from devices import SECTOR, Disk, Rng
+from devices import (DESC_INDIRECT, DESC_NEXT, DESC_WRITE, SECTOR, Disk,
+                     Rng)
 from harness import test
 from link import HEAD, NUM_SLOTS
 
@@ -51,11 +52,12 @@ def read(block):
             " iflag=direct 2>/dev/null")
 
 
-async def held_disk(bench, **parameters):
+async def held_disk(bench, queue_size=64, **parameters):
     """A disk in use as vda, and jobs that wait for requests of it: reads and
     writes whose status bytes have all been good once."""
     side = bench.side
     disk = side.add(1, HoldingDisk())
+    disk.max_queue_size = queue_size
     await bench.load(**(TIMES | parameters))
     await side.until_up()
     await bench.shell(f"until [ -b /dev/vda ]; do sleep 0.1; done;"
@@ -212,6 +214,33 @@ async def garbage_in_the_used_ring(bench):
             await job.wait()
         await bench.unload()
         side.fresh()
+
+
+@test("/driver/gone/many-long-chains", ScriptedBench)
+async def many_long_chains(bench):
+    """A device that fills the queue with requests of thousands of descriptors
+    before it goes: ending them all takes a while, but no CPU is kept."""
+    heads, target, table, length = range(1024, 4096), 4096, 8192, 8192
+    side, disk, jobs = await held_disk(bench, queue_size=16384)
+    queue, = disk.queues.values()
+    desc, driver, _ = queue.addresses
+    side.memory.write(desc + 16 * table, b"".join(
+        struct.pack("<QIHH", desc + 16 * target, 4096,
+                    DESC_WRITE | (DESC_NEXT if i + 1 < length else 0), i + 1)
+        for i in range(length)))
+    for head in heads:
+        side.memory.write(desc + 16 * head, struct.pack(
+            "<QIHH", desc + 16 * table, 16 * length, DESC_INDIRECT, 0))
+    index, = side.memory.unpack("<H", driver + 2)
+    for i, head in enumerate(heads, index):
+        side.memory.write(driver + 4 + 2 * (i % queue.size), wire.le16(head))
+    side.memory.write(driver + 2, wire.le16((index + len(heads)) % 0x10000))
+    # Who keeps a CPU for two seconds is to be seen in the log.
+    await bench.shell("echo 1 >/proc/sys/kernel/watchdog_thresh")
+    side.unplug(1)
+    await fail(jobs)
+    await bench.logs("device 1: removed")
+    await bench.shell("echo 10 >/proc/sys/kernel/watchdog_thresh")
 
 
 @test("/driver/gone/failed-link", ScriptedBench)

@@ -18,6 +18,7 @@
 #include <linux/dma-direct.h>
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/virtio.h>
 #include <linux/virtio_9p.h>
@@ -47,6 +48,12 @@
  */
 #define DRAIN_MAX_PASSES	4
 
+/*
+ * How long a chain is may be the device's word.  After so many descriptors
+ * others get the CPU, on which interrupts are off.
+ */
+#define DRAIN_MAX_STEPS		16384
+
 /* In the place of a head that cannot be one; queues are never that large. */
 #define DRAIN_NO_HEAD		U16_MAX
 
@@ -57,6 +64,8 @@
  * @avail: the next entry of the available ring to look at
  * @used: the next entry of the used ring to look at
  * @lost: entries were missed; nothing is known until the queue is empty
+ * @kept: requests could not be failed, and are not in @outstanding any longer
+ * @turns: how many more requests may be failed in this pass
  * @outstanding: a bit for each descriptor that is the head of a request
  * @seen: heads as they stood in the used ring when we looked
  */
@@ -67,6 +76,8 @@ struct virtio_msg_track {
 	u16 avail;
 	u16 used;
 	bool lost;
+	bool kept;
+	int turns;
 	unsigned long *outstanding;
 	u16 seen[];
 };
@@ -322,15 +333,15 @@ static void drain_clear_chain(struct virtio_device *vdev,
 /*
  * Marks what the device may write for a request as failed.  Returns false if
  * the descriptors do not say, or not sensibly, what that is.  *writable is set
- * to how much it is.
+ * to how much it is, *steps grows by the number of descriptors.
  */
 static bool drain_fail(struct virtio_msg_device *vmdev,
 		       const struct vring *vring, unsigned int head,
-		       u32 *writable)
+		       u32 *writable, unsigned int *steps)
 {
 	const struct vring_desc *table = vring->desc;
 	struct drain_desc desc = drain_read(&vmdev->vdev, &table[head]);
-	unsigned int count = vring->num, steps;
+	unsigned int count = vring->num, end;
 
 	if (desc.flags & VRING_DESC_F_INDIRECT) {
 		count = desc.len / sizeof(*table);
@@ -344,7 +355,7 @@ static bool drain_fail(struct virtio_msg_device *vmdev,
 	}
 
 	*writable = 0;
-	for (steps = 0; steps < count; steps++) {
+	for (end = *steps + count; *steps != end; ++*steps) {
 		if (desc.flags & VRING_DESC_F_WRITE) {
 			if (!drain_mark(vmdev, desc.address, desc.len))
 				return false;
@@ -371,23 +382,29 @@ static u32 drain_len(struct virtio_device *vdev, u32 writable)
 }
 
 /*
- * Puts what is outstanding into the used ring, from index first on.  Returns
- * how many requests that were, and in *kept how many had to be left.
+ * Puts what is outstanding into the used ring, from index first on, or a part
+ * of it if that is much.  Returns how many requests that were; *more is set if
+ * there are others.
  */
 static unsigned int drain_offer(struct virtio_msg_device *vmdev,
 				struct virtio_msg_track *track, u16 first,
-				unsigned int *kept)
+				bool *more)
 {
 	const struct vring *vring = track_vring(track);
 	struct virtio_device *vdev = &vmdev->vdev;
-	unsigned int head, offered = 0;
+	unsigned int head, offered = 0, steps = 0;
 	struct vring_used_elem *elem;
 	u32 writable;
 
-	*kept = 0;
 	for_each_set_bit(head, track->outstanding, vring->num) {
-		if (!drain_fail(vmdev, vring, head, &writable)) {
-			(*kept)++;
+		if (steps >= DRAIN_MAX_STEPS) {
+			*more = true;
+			break;
+		}
+		steps++;
+		if (!drain_fail(vmdev, vring, head, &writable, &steps)) {
+			__clear_bit(head, track->outstanding);
+			track->kept = true;
 			continue;
 		}
 		drain_clear_chain(vdev, vring, head);
@@ -420,52 +437,50 @@ static bool drain_call(struct virtio_msg_vq *mvq)
 }
 
 /*
- * Caller holds the device's lock, so that no callback runs.  Returns false if
- * something is left that a driver may wait for.  *again is set, never cleared,
- * if more may have come.
+ * Caller holds the device's lock, so that no callback runs.  Returns true if
+ * there is more to do.  *again is set, never cleared, if more may have come.
  */
 static bool drain_vq(struct virtio_msg_device *vmdev, struct virtio_msg_vq *mvq,
 		     bool *again)
 {
 	struct virtio_msg_track *track = mvq->track;
 	const struct vring *vring = track_vring(track);
-	int turns = DRAIN_MAX_TURNS * vring->num;
-	unsigned int kept = 0, offered, taken;
-	u32 head = DRAIN_NO_HEAD;
-	bool agreed;
+	u32 refused = DRAIN_NO_HEAD;
+	unsigned int offered, taken;
+	bool agreed, more = false;
 	u16 first;
 
 	spin_lock(&track->lock);
-	for (;;) {
-		first = track_rewind(track);
-		/* What the core refused is not outstanding, whoever said so. */
-		if (head < vring->num)
-			__clear_bit(head, track->outstanding);
-		if (turns <= 0 || track->lost ||
-		    READ_ONCE(mvq->vq->num_free) == vring->num)
-			break;
-		offered = drain_offer(vmdev, track, first, &kept);
-		if (!offered)
-			break;
-
-		spin_unlock(&track->lock);
-		agreed = drain_call(mvq);
-		*again = true;
-		spin_lock(&track->lock);
-
-		taken = (u16)(virtqueue_enable_cb_prepare(mvq->vq) - first);
-		head = DRAIN_NO_HEAD;
-		if (taken < offered && !agreed)
-			head = virtio32_to_cpu(mvq->vq->vdev,
-					       track_used_elem(track, first + taken)->id);
-		else if (!taken)
-			/* It does not take anything now, so it does not wait. */
-			break;
-		turns -= max(taken, 1U);
+	first = track_rewind(track);
+	if (track->turns <= 0 || track->lost ||
+	    READ_ONCE(mvq->vq->num_free) == vring->num)
+		goto out;
+	offered = drain_offer(vmdev, track, first, &more);
+	if (!offered) {
+		track->turns--;
+		goto out;
 	}
-	track_rewind(track);
+
 	spin_unlock(&track->lock);
-	return !kept && !track->lost;
+	agreed = drain_call(mvq);
+	*again = true;
+	spin_lock(&track->lock);
+
+	taken = (u16)(virtqueue_enable_cb_prepare(mvq->vq) - first);
+	if (taken < offered && !agreed)
+		refused = virtio32_to_cpu(mvq->vq->vdev,
+					  track_used_elem(track, first + taken)->id);
+	track->turns -= max(taken, 1U);
+	/* Who takes nothing, and refuses nothing, does not wait. */
+	more = taken || !agreed;
+
+	track_rewind(track);
+	/* What the core refused is not outstanding, whoever said so. */
+	if (refused < vring->num)
+		__clear_bit(refused, track->outstanding);
+out:
+	spin_unlock(&track->lock);
+	return more;
 }
 
 void virtio_msg_disarm(struct virtio_msg_device *vmdev)
@@ -522,36 +537,54 @@ static void drain_wait(struct virtio_msg_device *vmdev)
 	}
 }
 
-/* As drain_vq(), for all queues */
-static bool drain_vqs(struct virtio_msg_device *vmdev, bool *again)
+static void drain_begin(struct virtio_msg_device *vmdev)
 {
 	struct virtio_msg_vq *mvq;
-	bool done = true;
 
+	spin_lock_irq(&vmdev->lock);
+	list_for_each_entry(mvq, &vmdev->vqs, node)
+		if (mvq->track)
+			mvq->track->turns = DRAIN_MAX_TURNS *
+					    track_vring(mvq->track)->num;
+	spin_unlock_irq(&vmdev->lock);
+}
+
+/* As drain_vq(), for all queues; *left tells whether a driver may wait. */
+static bool drain_vqs(struct virtio_msg_device *vmdev, bool *again, bool *left)
+{
+	struct virtio_msg_vq *mvq;
+	bool more = false;
+
+	*left = false;
 	/* Completions raise softirqs, which run when this ends. */
 	local_bh_disable();
 	spin_lock_irq(&vmdev->lock);
 	if (vmdev->status_set & VIRTIO_CONFIG_S_DRIVER_OK)
-		list_for_each_entry(mvq, &vmdev->vqs, node)
-			if (mvq->track && !drain_vq(vmdev, mvq, again))
-				done = false;
+		list_for_each_entry(mvq, &vmdev->vqs, node) {
+			if (!mvq->track)
+				continue;
+			more |= drain_vq(vmdev, mvq, again);
+			*left |= mvq->track->kept || mvq->track->lost;
+		}
 	spin_unlock_irq(&vmdev->lock);
 	local_bh_enable();
-	return done;
+	return more;
 }
 
 void virtio_msg_drain(struct virtio_msg_device *vmdev)
 {
 	unsigned int passes = 0;
-	bool done, again;
+	bool again, left;
 
 	do {
 		again = false;
 		drain_wait(vmdev);
-		done = drain_vqs(vmdev, &again);
+		drain_begin(vmdev);
+		while (drain_vqs(vmdev, &again, &left))
+			cond_resched();
 	} while (again && ++passes < DRAIN_MAX_PASSES);
 
-	if (!done)
+	if (left)
 		dev_warn(vmdev->vdev.dev.parent,
 			 "device %u: requests are left that cannot be failed, its driver may wait for them for ever\n",
 			 vmdev->dev_num);
