@@ -47,6 +47,14 @@
 /* So many timeouts long a device may say that it makes progress, and no more */
 #define AMP_MAX_DELAYS		30
 
+/*
+ * Where spinlocks sleep, the heartbeat is not for hard interrupts; nor need it
+ * be, as softirqs are threads that the scheduler gives their time there.
+ */
+#define AMP_HEARTBEAT_MODE \
+	(IS_ENABLED(CONFIG_PREEMPT_RT) ? HRTIMER_MODE_REL_SOFT : \
+					 HRTIMER_MODE_REL_HARD)
+
 /* A peer need not ring when it has made room, so have a look this often. */
 #define AMP_FLUSH_DELAY		msecs_to_jiffies(10)
 
@@ -1141,7 +1149,7 @@ int virtio_msg_amp_init(struct virtio_msg_amp *amp, void *driver_queue,
 	amp->adding = AMP_ADDING_NONE;
 	INIT_DELAYED_WORK(&amp->scan, amp_scan);
 	INIT_WORK(&amp->breaking, amp_break_work);
-	hrtimer_init(&amp->heartbeat, CLOCK_MONOTONIC, HRTIMER_MODE_REL_HARD);
+	hrtimer_init(&amp->heartbeat, CLOCK_MONOTONIC, AMP_HEARTBEAT_MODE);
 	amp->heartbeat.function = amp_heartbeat;
 	INIT_DELAYED_WORK(&amp->hurry, amp_hurry_work);
 	INIT_DELAYED_WORK(&amp->flushing, amp_flush_work);
@@ -1157,7 +1165,7 @@ void virtio_msg_amp_start(struct virtio_msg_amp *amp)
 	amp_schedule_scan(amp);
 	hrtimer_start(&amp->heartbeat,
 		      ns_to_ktime(jiffies_to_nsecs(amp_heartbeat_period())),
-		      HRTIMER_MODE_REL_HARD);
+		      AMP_HEARTBEAT_MODE);
 }
 EXPORT_SYMBOL_GPL(virtio_msg_amp_start);
 
