@@ -34,8 +34,8 @@ async def plug_all(bench):
         "tries=2000; until"
         " disk=$(ls -d /sys/bus/virtio/devices/*/block/vdb) &&"
         " net=$(ls -d /sys/bus/virtio/devices/*/net/*) &&"
-        " [ -b /dev/vdb ] && [ -n \"$(cat"
-        " /sys/class/misc/hw_random/rng_available)\" ];"
+        " [ -b /dev/vdb ] &&"
+        " grep -q virtio_rng /sys/class/misc/hw_random/rng_available;"
         " do tries=$((tries - 1)); [ $tries -gt 0 ] || exit 1; usleep 20000;"
         " done 2>/dev/null; echo ${disk##*/} ${net##*/}")
     disk, net = names.split()
