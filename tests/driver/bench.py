@@ -158,6 +158,12 @@ class Bench:
         await self.shell(f"modprobe virtio_msg_amp {words} &&"
                          " modprobe virtio_msg_ivshmem")
 
+    async def change(self, **parameters):
+        """Change parameters of virtio_msg_amp, which is loaded."""
+        await self.shell(" && ".join(
+            f"echo {value} >/sys/module/virtio_msg_amp/parameters/{name}"
+            for name, value in parameters.items()))
+
     async def unload(self, seconds=PATIENCE):
         """Remove the modules that are loaded, the one with the link first and
         with all its devices in use; nothing must be left."""

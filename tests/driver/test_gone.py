@@ -12,8 +12,10 @@ from harness import test
 from link import HEAD, NUM_SLOTS
 
 F_RING_PACKED = 1 << 34
-# Short, so that silence is noticed soon
-TIMES = {"timeout_ms": 1000, "heartbeat_ms": 300}
+# Short, so that silence is noticed soon; only where there is silence, as a busy
+# host can keep an answer waiting for as long.
+SHORT = {"timeout_ms": 1000, "heartbeat_ms": 300}
+LONG = {"timeout_ms": 10000, "heartbeat_ms": 2000}
 # As many as are outstanding at a time
 JOBS = 4
 
@@ -58,7 +60,7 @@ async def held_disk(bench, queue_size=64, **parameters):
     side = bench.side
     disk = side.add(1, HoldingDisk())
     disk.max_queue_size = queue_size
-    await bench.load(**(TIMES | parameters))
+    await bench.load(**parameters)
     await side.until_up()
     await bench.shell(f"until [ -b /dev/vda ]; do sleep 0.1; done;"
                       f" i=0; while [ $i -lt 130 ]; do {write('$i')} || exit 1;"
@@ -127,10 +129,12 @@ async def silence(bench):
     """Requests do not wait for a device side that does not answer a PING, and
     all goes on when it can be heard again."""
     side, disk, jobs = await held_disk(bench)
+    await bench.change(**SHORT)
     side.deaf = True
     await fail(jobs)
     assert await state(bench) == "silent"
     await bench.logs("does not answer")
+    await bench.change(**LONG)
     side.hear()
     await works_again(bench, disk)
     await bench.logs("can be heard again")
@@ -142,11 +146,13 @@ async def silence(bench):
 async def no_heartbeat(bench):
     """Without a heartbeat requests wait as long as it takes."""
     side, disk, jobs = await held_disk(bench, heartbeat_ms=0)
+    await bench.change(timeout_ms=SHORT["timeout_ms"])
     side.deaf = True
     # Longer than a heartbeat and its timeout: here nothing is to happen.
     await asyncio.sleep(2)
     assert not any(job.ended for job in jobs)
     disk.held = set()
+    await bench.change(timeout_ms=LONG["timeout_ms"])
     side.hear()
     side.unplug(1)
     await fail(jobs)
@@ -157,7 +163,7 @@ async def heartbeat(bench):
     """A PING is sent where there is no traffic, and its answer known."""
     side = bench.side
     side.add(1, Rng())
-    await bench.load(**TIMES)
+    await bench.load(heartbeat_ms=SHORT["heartbeat_ms"])
     await side.until_up()
 
     def pings():
@@ -187,6 +193,8 @@ async def unload(bench):
     request; it is reset before the requests end."""
     side, disk, jobs = await held_disk(bench)
     resets = disk.resets
+    # So long each request may take, and so long they are waited for.
+    await bench.change(timeout_ms=2000)
     await bench.shell("rmmod virtio_msg_ivshmem")
     await fail(jobs)
     assert disk.resets > resets

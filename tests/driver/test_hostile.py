@@ -36,9 +36,10 @@ async def bring_up(bench):
     side = bench.side
     side.add(1, Rng())
     side.add(2, Disk())
-    await bench.load(timeout_ms=TIMEOUT_MS)
+    await bench.load()
     await side.until_up()
     await bench.shell(READ_DISK)
+    await bench.change(timeout_ms=TIMEOUT_MS)
     return side
 
 
