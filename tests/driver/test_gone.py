@@ -251,6 +251,35 @@ async def many_long_chains(bench):
     await bench.shell("echo 10 >/proc/sys/kernel/watchdog_thresh")
 
 
+@test("/driver/gone/while-others-come", ScriptedBench)
+async def while_others_come(bench):
+    """A generator that fails in the last step of its probe is removed while the
+    next one's probe takes its time: that may be waiting for just this, as the
+    kernel does not come to the end of reading from the first."""
+    side = bench.side
+    for number in 1, 2:
+        side.add(number, Rng())
+
+    def script(request, answers):
+        if (request.is_transport(wire.SET_DEVICE_STATUS, 1)
+                and wire.DRIVER_OK & struct.unpack("<I", request.payload)[0]):
+            return [request.answer(b"")]
+        if request.dev_num == 2 and not request.is_bus and answers:
+            # Each alone is in time, but not all together.
+            asyncio.get_running_loop().call_later(0.5, side.send, *answers)
+            return []
+        return answers
+
+    side.script = script
+    await bench.load(timeout_ms=2000)
+    await bench.logs("device 1: removed")
+    assert not side.devices[2].is_up
+    side.fresh_script()
+    await side.until_up(2)
+    await bench.read_rng()
+    assert len(await bench.virtio_devices()) == 1
+
+
 @test("/driver/gone/failed-link", ScriptedBench)
 async def failed_link(bench):
     """An index out of range fails the link until the device side starts

@@ -87,6 +87,8 @@ enum amp_flags {
 	AMP_KNOWN,
 	/* Devices are not added any more. */
 	AMP_STOPPING,
+	/* A scan is under way, and may be waiting for a driver's probe. */
+	AMP_SCANNING,
 	/* To be said in the log, where nobody waits: */
 	AMP_TELL_FAILED,
 	AMP_TELL_SILENT,
@@ -107,7 +109,8 @@ struct amp_device {
 	/* EVENT_DEVICE said so: */
 	bool removed;
 	bool ready;
-	/* Its removal has been started. */
+	/* Its driver has been looked for; its removal has been started. */
+	bool registered;
 	bool leaving;
 	struct work_struct leave;
 };
@@ -436,6 +439,43 @@ static void amp_device_cancel_notify(struct virtio_msg_device *vmdev,
 	spin_unlock_irqrestore(&amp->tx_lock, flags);
 }
 
+/* Caller holds rx_lock. */
+static void amp_start_leaving(struct amp_device *adev)
+{
+	if (adev->leaving)
+		return;
+	adev->leaving = true;
+	queue_work(adev->amp->slow, &adev->leave);
+}
+
+/*
+ * A device that is given up leaves in the next scan.  But the probe that this
+ * one waits for can be waiting for just that device's driver to be removed: the
+ * core of hwrng reads from one generator at a time, and virtio_rng waits for a
+ * queue that is broken.
+ */
+static void amp_hasten_work(struct work_struct *work)
+{
+	struct virtio_msg_amp *amp =
+		container_of(work, struct virtio_msg_amp, hasten.work);
+	struct amp_device *adev;
+	unsigned long num;
+
+	spin_lock_irq(&amp->rx_lock);
+	if (test_bit(AMP_SCANNING, &amp->flags))
+		xa_for_each(&amp->devices, num, adev)
+			if (adev->registered && READ_ONCE(adev->vmdev.broken))
+				amp_start_leaving(adev);
+	spin_unlock_irq(&amp->rx_lock);
+}
+
+static void amp_device_given_up(struct virtio_msg_device *vmdev)
+{
+	struct virtio_msg_amp *amp = to_amp_device(vmdev)->amp;
+
+	queue_delayed_work(amp->urgent, &amp->hasten, amp_timeout());
+}
+
 static void amp_device_release(struct virtio_msg_device *vmdev)
 {
 	kfree(to_amp_device(vmdev));
@@ -447,6 +487,7 @@ static const struct virtio_msg_ops amp_device_ops = {
 	.post		= amp_device_post,
 	.notify		= amp_device_notify,
 	.cancel_notify	= amp_device_cancel_notify,
+	.given_up	= amp_device_given_up,
 	.release	= amp_device_release,
 };
 
@@ -788,12 +829,6 @@ static void amp_leave(struct work_struct *work)
 	dev_info(adev->amp->dev, "device %u: removed\n", adev->vmdev.dev_num);
 }
 
-static void amp_start_leaving(struct amp_device *adev)
-{
-	adev->leaving = true;
-	queue_work(adev->amp->slow, &adev->leave);
-}
-
 /*
  * Removes the devices that have started to leave.  They leave at the same
  * time, because drivers of several broken devices can wait for each other: the
@@ -870,8 +905,14 @@ static bool amp_add_device(struct virtio_msg_amp *amp, u16 num)
 		dev_err(amp->dev, "device %u: cannot be registered (%d)\n",
 			num, err);
 		amp_forget_device(amp, adev);
+		return false;
 	}
-	return !err;
+	spin_lock_irq(&amp->rx_lock);
+	adev->registered = true;
+	spin_unlock_irq(&amp->rx_lock);
+	if (READ_ONCE(adev->vmdev.broken))
+		amp_device_given_up(&adev->vmdev);
+	return true;
 }
 
 /* Returns true if the device has to go. */
@@ -1042,23 +1083,17 @@ static void amp_remove_stale(struct virtio_msg_amp *amp,
 			virtio_msg_break(&adev->vmdev, false);
 		else if (!amp_device_stale(adev))
 			continue;
+		spin_lock_irq(&amp->rx_lock);
 		amp_start_leaving(adev);
+		spin_unlock_irq(&amp->rx_lock);
 	}
 	amp_finish_leaving(amp);
 }
 
-static void amp_scan(struct work_struct *work)
+static void amp_find_devices(struct virtio_msg_amp *amp)
 {
-	struct virtio_msg_amp *amp =
-		container_of(work, struct virtio_msg_amp, scan.work);
 	unsigned long *present;
 	int err = -ENOMEM;
-
-	amp_tell(amp);
-
-	/* From then on virtio_msg_amp_stop() alone removes devices. */
-	if (!amp_usable(amp))
-		return;
 
 	present = bitmap_zalloc(AMP_NUM_DEVICES, GFP_KERNEL);
 	if (present)
@@ -1076,6 +1111,27 @@ static void amp_scan(struct work_struct *work)
 		amp_retry_scan(amp);
 	}
 	bitmap_free(present);
+}
+
+static void amp_scan(struct work_struct *work)
+{
+	struct virtio_msg_amp *amp =
+		container_of(work, struct virtio_msg_amp, scan.work);
+
+	amp_tell(amp);
+
+	/* From then on virtio_msg_amp_stop() alone removes devices. */
+	if (!amp_usable(amp))
+		return;
+
+	set_bit(AMP_SCANNING, &amp->flags);
+	amp_find_devices(amp);
+	spin_lock_irq(&amp->rx_lock);
+	clear_bit(AMP_SCANNING, &amp->flags);
+	spin_unlock_irq(&amp->rx_lock);
+
+	/* Those that could not wait for the next scan */
+	amp_finish_leaving(amp);
 }
 
 /*
@@ -1151,6 +1207,7 @@ int virtio_msg_amp_init(struct virtio_msg_amp *amp, void *driver_queue,
 	INIT_WORK(&amp->breaking, amp_break_work);
 	hrtimer_init(&amp->heartbeat, CLOCK_MONOTONIC, AMP_HEARTBEAT_MODE);
 	amp->heartbeat.function = amp_heartbeat;
+	INIT_DELAYED_WORK(&amp->hasten, amp_hasten_work);
 	INIT_DELAYED_WORK(&amp->hurry, amp_hurry_work);
 	INIT_DELAYED_WORK(&amp->flushing, amp_flush_work);
 
@@ -1202,10 +1259,13 @@ void virtio_msg_amp_stop(struct virtio_msg_amp *amp)
 	}
 	cancel_delayed_work_sync(&amp->scan);
 
+	spin_lock_irq(&amp->rx_lock);
 	xa_for_each(&amp->devices, num, adev)
 		amp_start_leaving(adev);
+	spin_unlock_irq(&amp->rx_lock);
 	amp_finish_leaving(amp);
 	cancel_delayed_work_sync(&amp->hurry);
+	cancel_delayed_work_sync(&amp->hasten);
 	hrtimer_cancel(&amp->heartbeat);
 
 	/* From here on the interrupt does nothing. */

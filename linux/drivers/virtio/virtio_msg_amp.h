@@ -58,7 +58,8 @@ struct virtio_msg_amp_ops {
  * @first_ping: the oldest of them
  * @num_pings: how many there are
  * @room: where requests wait for room
- * @rx_lock: protects @rx, @received and @adding; held while messages are handled
+ * @rx_lock: protects @rx, @received, @adding, and who of the devices leaves; held
+ *	while messages are handled
  * @adding: the number of the device that is just being added; not a number when
  *	there is none, or it has been removed meanwhile
  * @rx: the device queue
@@ -79,6 +80,7 @@ struct virtio_msg_amp_ops {
  * @heartbeat: asks a device side that is silent whether it is there
  * @asked: it has done so, and there was no answer so far
  * @asked_at: when, in jiffies
+ * @hasten: removes devices that are given up while a scan waits for others
  * @hurry: gives devices up that take too long to leave
  * @flushing: looks for room while something waits for it
  */
@@ -99,7 +101,7 @@ struct virtio_msg_amp {
 	unsigned int num_pings;
 	wait_queue_head_t room;
 
-	/* outermost: rx, received, adding; one message is handled at a time */
+	/* outermost: rx, received, adding, leaving; for one message at a time */
 	spinlock_t rx_lock;
 	int adding;
 	struct virtio_msg_spsc rx;
@@ -121,6 +123,7 @@ struct virtio_msg_amp {
 	struct delayed_work scan;
 	struct work_struct breaking;
 	struct hrtimer heartbeat;
+	struct delayed_work hasten;
 	struct delayed_work hurry;
 	struct delayed_work flushing;
 };

@@ -465,6 +465,7 @@ static void vm_break_work(struct work_struct *work)
 
 	vm_reset_broken(vmdev);
 	virtio_msg_drain(vmdev);
+	vmdev->ops->given_up(vmdev);
 }
 
 /* From then on the driver's callbacks are not called. */

@@ -53,6 +53,8 @@ struct virtio_msg_vq {
  *	that wait become one.  @next_offset is in CPU order.  Any context, never
  *	sleeps.  Returns false if the link is beyond repair.
  * @cancel_notify: forget a waiting notification of @mvq.  Any context.
+ * @given_up: the device is broken, and what was outstanding has been failed.  May
+ *	sleep, but not wait for the device to be unregistered.
  * @release: free the device; nobody has a reference to it any longer.
  */
 struct virtio_msg_ops {
@@ -66,6 +68,7 @@ struct virtio_msg_ops {
 		       struct virtio_msg_vq *mvq, u32 next_offset);
 	void (*cancel_notify)(struct virtio_msg_device *vmdev,
 			      struct virtio_msg_vq *mvq);
+	void (*given_up)(struct virtio_msg_device *vmdev);
 	void (*release)(struct virtio_msg_device *vmdev);
 };
 
