@@ -5,7 +5,10 @@
 # out of date, so that every target here is run each time and costs little.
 
 MAKEFLAGS += --no-print-directory
+# What builds uses all CPUs by itself, see check: for what does not.
+ifndef AT_ONCE
 .NOTPARALLEL:
+endif
 .DEFAULT_GOAL := all
 
 ifneq ($(filter-out help clean distclean,$(or $(MAKECMDGOALS),all)),)
@@ -21,6 +24,8 @@ BASELINE ?= 47a8894
 RESTART_ARGS ?=
 FUZZ_TIME ?= 60
 FUZZ_TARGET ?=
+# How many suites run at a time: hardly one uses more than one CPU.
+JOBS ?= $(shell nproc)
 
 STEP := scripts/step
 SUITE := scripts/run-suite
@@ -92,8 +97,8 @@ demo-shell: images
 # Tests
 #
 
-.PHONY: unit-build unit qtest decode qos driver driver-long images-bookworm bench \
-        conformance mutate hostile-long check check-long
+.PHONY: unit-build unit qtest-build qtest decode hostile-long qos-build qos \
+        driver driver-trixie driver-bookworm driver-long images-bookworm
 unit-build: deps
 	@$(STEP) native "building the unit tests" scripts/build-native
 
@@ -102,9 +107,11 @@ unit: unit-build
 		$(SUITE) $$test build/native/$$test --tap || rc=1; \
 	done; exit $$rc
 
-qtest: host
+qtest-build: host
 	@$(STEP) qtest "building the qtests" \
 		scripts/build-qemu host $(QTESTS:%=tests/qtest/%)
+
+qtest: qtest-build
 	@rc=0; for test in $(QTESTS); do \
 		QTEST_QEMU_BINARY=build/host/qemu-system-aarch64 \
 		QTEST_QEMU_IMG=build/host/qemu-img \
@@ -118,9 +125,7 @@ decode: host
 
 # Attacks of half a minute or a minute each, instead of a second.
 HOSTILE := virtio-msg-hostile-test virtio-msg-rings-test
-hostile-long: host
-	@$(STEP) qtest "building the qtests" \
-		scripts/build-qemu host $(HOSTILE:%=tests/qtest/%)
+hostile-long: qtest-build
 	@rc=0; for test in $(HOSTILE); do \
 		QTEST_QEMU_BINARY=build/host/qemu-system-aarch64 \
 		G_TEST_DBUS_DAEMON=/bin/false TEST_TIMEOUT=3600 \
@@ -129,17 +134,22 @@ hostile-long: host
 	done; exit $$rc
 
 # QEMU's own tests of its virtio devices, over virtio-msg.
-qos: host
+qos-build: qtest-build
 	@$(STEP) qos-test "building QEMU's own tests" \
 		scripts/build-qemu host tests/qtest/qos-test
+
+qos: qos-build
 	@$(SUITE) qos scripts/run-qos
 
-# What changed between the kernels, with the older of the two.
-driver: images images-bookworm
-	@rc=0; TEST_TIMEOUT=1500 $(SUITE) driver tests/driver/run || rc=1; \
-	$(SUITE) driver-bookworm tests/driver/run --kernel bookworm \
-		/driver/d-01 /driver/d-03 /driver/d-06 /driver/gone || rc=1; \
-	exit $$rc
+driver: driver-trixie driver-bookworm
+
+driver-trixie: images
+	@TEST_TIMEOUT=1500 $(SUITE) driver tests/driver/run
+
+# What changed between the kernels, with the older of the two
+driver-bookworm: images-bookworm
+	@$(SUITE) driver-bookworm tests/driver/run --kernel bookworm \
+		/driver/d-01 /driver/d-03 /driver/d-06 /driver/gone
 
 # Every value, and hundreds of rounds: hours.
 driver-long: images images-bookworm
@@ -153,12 +163,13 @@ images-bookworm: images
 		scripts/build-images driver-bookworm
 
 # Either side is killed, unloaded or reset under load and comes back.
-.PHONY: restart restart-image
-restart-image: images
+RESTART_IMAGES := restart-image-trixie restart-image-bookworm
+.PHONY: restart $(RESTART_IMAGES)
+$(RESTART_IMAGES): restart-image-%: images
 	@$(STEP) restart-image "making the image of the restart test" \
-		tests/driver/restart-image $(KERNEL)
+		tests/driver/restart-image $*
 
-restart: restart-image
+restart: restart-image-$(KERNEL)
 	@tests/driver/restart --kernel $(KERNEL) $(RESTART_ARGS)
 
 #
@@ -171,14 +182,16 @@ SANITIZED := ASAN_OPTIONS=fast_unwind_on_malloc=0 \
 	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 	LSAN_OPTIONS=suppressions=$(CURDIR)/tests/fuzz/lsan.supp:print_suppressions=0
 
-.PHONY: asan fuzz-build qtest-asan qos-asan fuzz
+.PHONY: asan qtest-asan-build qtest-asan qos-asan-build qos-asan fuzz-build fuzz
 asan: stage
 	@$(STEP) asan "building QEMU with sanitizers for this host" \
 		scripts/build-qemu fuzz
 
-qtest-asan: host asan
+qtest-asan-build: host asan
 	@$(STEP) qtest-asan "building the qtests with sanitizers" \
 		scripts/build-qemu fuzz $(QTESTS:%=tests/qtest/%)
+
+qtest-asan: qtest-asan-build
 	@rc=0; for test in $(QTESTS); do \
 		$(SANITIZED) QTEST_QEMU_BINARY=build/fuzz/qemu-system-x86_64 \
 		QTEST_QEMU_IMG=build/host/qemu-img \
@@ -187,13 +200,15 @@ qtest-asan: host asan
 		rc=1; \
 	done; exit $$rc
 
-qos-asan: asan
+qos-asan-build: qtest-asan-build
 	@$(STEP) qos-test-asan "building QEMU's own tests with sanitizers" \
 		scripts/build-qemu fuzz tests/qtest/qos-test
+
+qos-asan: qos-asan-build
 	@$(SANITIZED) QTEST_QEMU_IMG=../host/qemu-img \
 		$(SUITE) qos-asan scripts/run-qos --lean build/fuzz
 
-fuzz-build: asan
+fuzz-build: qos-asan-build
 	@$(STEP) native-fuzz "building the fuzzers of what is plain C" \
 		scripts/build-native --fuzz
 	@tests/fuzz/make-seeds --check
@@ -215,35 +230,52 @@ conformance:
 	-@$(MAKE) driver
 	@scripts/conformance
 
-# All suites run, whatever becomes of the others; what counts is the tally.
-check: images
+.PHONY: conformance check check-fuzz check-mutants check-modules check-demo \
+        check-restart check-long mutate
+
+check-fuzz: fuzz-build
+	@$(SUITE) fuzz scripts/fuzz --tap --time 10
+
+check-mutants:
+	@$(SUITE) mutants scripts/mutate --check
+
+check-modules: modules
+	@$(SUITE) modules scripts/check-modules
+
+# One after the other: each has two machines of two CPUs.
+check-demo: images images-bookworm
+	@rc=0; \
+	demo/run --mode two --net user || rc=1; \
+	demo/run --mode two --net bridge || rc=1; \
+	demo/run --mode two --net user --sysmem-map vfio --cycles 1 || rc=1; \
+	demo/run --mode local || rc=1; \
+	demo/run --mode local --kernel bookworm --cycles 1 || rc=1; \
+	exit $$rc
+
+check-restart: $(RESTART_IMAGES)
+	@rc=0; for kernel in trixie bookworm; do \
+		tests/driver/restart --kernel $$kernel || rc=1; \
+	done; exit $$rc
+
+# What check is made of, the longest first, and all that has to be built for it
+CHECKS := driver-trixie qtest qtest-asan check-demo driver-bookworm check-fuzz \
+          check-restart qos qos-asan unit decode check-mutants check-modules
+BUILDS := deps stage host arm64 modules images images-bookworm $(RESTART_IMAGES) \
+          unit-build qtest-build qos-build asan qtest-asan-build qos-asan-build \
+          fuzz-build
+
+# Once all is built, several suites run at a time, and whatever becomes of one
+# the others do, too; what counts is the tally.
+check: $(BUILDS)
 	@rm -rf build/results
-	-@$(MAKE) unit
-	-@$(MAKE) qtest
-	-@$(MAKE) decode
-	-@$(MAKE) qos
-	-@$(MAKE) qtest-asan
-	-@$(MAKE) qos-asan
-	-@$(MAKE) fuzz-build && $(SUITE) fuzz scripts/fuzz --tap --time 10
-	-@$(SUITE) mutants scripts/mutate --check
-	-@$(SUITE) modules scripts/check-modules
-	-@$(MAKE) driver
-	-@demo/run --mode two --net user
-	-@demo/run --mode two --net bridge
-	-@demo/run --mode two --net user --sysmem-map vfio --cycles 1
-	-@demo/run --mode local
-	-@demo/run --mode local --kernel bookworm --cycles 1
-	-@$(MAKE) restart KERNEL=trixie
-	-@$(MAKE) restart KERNEL=bookworm
+	-@$(MAKE) -k -j$(JOBS) AT_ONCE=1 $(BUILDS:%=-o %) $(CHECKS)
 	@echo
 	@rc=0; scripts/conformance --quiet || rc=1; \
 	scripts/tally $(SUITES) || rc=1; exit $$rc
 
 # Copies of the code, broken on purpose, that the tests have to notice;
 # MUTANT="NAME..." chooses some, by their names or the requirements they break.
-mutate: unit-build images
-	@$(STEP) qtest "building the qtests" \
-		scripts/build-qemu host $(QTESTS:%=tests/qtest/%)
+mutate: unit-build qtest-build images
 	@scripts/mutate $(MUTANT)
 
 # What takes longer than anybody wants to wait for each time
@@ -259,7 +291,7 @@ check-long:
 	$(MAKE) mutate || rc=1; \
 	exit $$rc
 
-.PHONY: tally
+.PHONY: tally bench
 tally:
 	@scripts/tally $(SUITES)
 
@@ -304,6 +336,7 @@ help:
 	@echo "               KERNEL= as above, RESTART_ARGS=... goes to"
 	@echo "               tests/driver/restart"
 	@echo "  check        all tests: unit tests, qtests, the modules, the demo"
+	@echo "               and so on, JOBS=$(JOBS) of these suites at a time"
 	@echo "  unit         only the unit tests, which need no QEMU"
 	@echo "  qtest        only the qtests"
 	@echo "  decode       only the tests of scripts/virtio-msg-decode"
