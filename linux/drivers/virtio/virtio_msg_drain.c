@@ -315,13 +315,15 @@ static struct drain_desc drain_read(struct virtio_device *vdev,
 	};
 }
 
+/* *steps grows by the number of descriptors, as in drain_fail(). */
 static void drain_clear_chain(struct virtio_device *vdev,
-			      const struct vring *vring, unsigned int head)
+			      const struct vring *vring, unsigned int head,
+			      unsigned int *steps)
 {
+	unsigned int end = *steps + vring->num;
 	struct drain_desc desc;
-	unsigned int steps;
 
-	for (steps = 0; steps < vring->num && head < vring->num; steps++) {
+	for (; *steps != end && head < vring->num; ++*steps) {
 		desc = drain_read(vdev, &vring->desc[head]);
 		drain_clear(vdev, &vring->desc[head]);
 		if (!(desc.flags & VRING_DESC_F_NEXT))
@@ -407,7 +409,7 @@ static unsigned int drain_offer(struct virtio_msg_device *vmdev,
 			track->kept = true;
 			continue;
 		}
-		drain_clear_chain(vdev, vring, head);
+		drain_clear_chain(vdev, vring, head, &steps);
 		elem = track_used_elem(track, first + offered);
 		elem->id = cpu_to_virtio32(vdev, head);
 		elem->len = cpu_to_virtio32(vdev, drain_len(vdev, writable));
@@ -549,7 +551,19 @@ static void drain_begin(struct virtio_msg_device *vmdev)
 	spin_unlock_irq(&vmdev->lock);
 }
 
-/* As drain_vq(), for all queues; *left tells whether a driver may wait. */
+/* Whether a driver may wait for something that cannot be failed */
+static bool drain_left(const struct virtio_msg_vq *mvq)
+{
+	const struct virtio_msg_track *track = mvq->track;
+
+	return (track->kept || track->lost) &&
+	       READ_ONCE(mvq->vq->num_free) != track_vring(track)->num;
+}
+
+/*
+ * As drain_vq(), for all queues, up to the first that is not through; *left says
+ * the same as drain_left().
+ */
 static bool drain_vqs(struct virtio_msg_device *vmdev, bool *again, bool *left)
 {
 	struct virtio_msg_vq *mvq;
@@ -563,8 +577,10 @@ static bool drain_vqs(struct virtio_msg_device *vmdev, bool *again, bool *left)
 		list_for_each_entry(mvq, &vmdev->vqs, node) {
 			if (!mvq->track)
 				continue;
-			more |= drain_vq(vmdev, mvq, again);
-			*left |= mvq->track->kept || mvq->track->lost;
+			more = drain_vq(vmdev, mvq, again);
+			*left |= drain_left(mvq);
+			if (more)
+				break;
 		}
 	spin_unlock_irq(&vmdev->lock);
 	local_bh_enable();
