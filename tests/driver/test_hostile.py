@@ -388,6 +388,34 @@ async def changes_its_type(bench):
     await is_well(bench)
 
 
+@test("/driver/hostile/hides-driver-ok", ScriptedBench)
+async def hides_driver_ok(bench):
+    """A device does not show that it is in use, once or at all, when the kernel
+    has a look whether to say so itself."""
+    side = bench.side
+    for shown in wire.ACKNOWLEDGE | wire.DRIVER | wire.FEATURES_OK, 0:
+        side.add(1, Rng())
+        hidden = 0
+
+        def script(request, answers, status=shown):
+            nonlocal hidden
+            if (hidden or not side.devices[1].is_up
+                    or not request.is_transport(wire.GET_DEVICE_STATUS, 1)):
+                return answers
+            hidden += 1
+            return [request.answer(le32(status))]
+
+        side.script = script
+        await bench.load()
+        await side.until(lambda: hidden, "the kernel to look")
+        if shown:
+            await bench.read_rng()
+        else:
+            await bench.logs("bad status")
+        await bench.unload()
+        side.fresh()
+
+
 @test("/driver/hostile/leaves-during-probe", ScriptedBench)
 async def leaves_during_probe(bench):
     """A device is removed, fails or comes again while its driver is at any one

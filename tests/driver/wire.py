@@ -42,6 +42,8 @@ DEVICE_REMOVED = 2
 ALL_QUEUES = 0xffffffff
 
 # Bits of the device status
+ACKNOWLEDGE = 0x01
+DRIVER = 0x02
 DRIVER_OK = 0x04
 FEATURES_OK = 0x08
 NEEDS_RESET = 0x40

@@ -371,15 +371,26 @@ static u32 vm_generation(struct virtio_device *vdev)
 /*
  * The core believes what the status says.  Bits that it has not set are not
  * passed on, but for the one that is the device's to set while it is in use:
- * the core warns of whatever a device shows after its reset.
+ * the core warns of whatever a device shows after its reset.  Nor can a device
+ * refuse DRIVER_OK: while that is not there, the core sets it, and it warns if
+ * it has come by itself.
  */
 static void vm_note_status(struct virtio_msg_device *vmdev, u32 status)
 {
-	u8 mask = vmdev->status_set;
+	u8 set = vmdev->status_set;
 
-	if (mask)
-		mask |= VIRTIO_CONFIG_S_NEEDS_RESET;
-	WRITE_ONCE(vmdev->status, status & mask);
+	if (set)
+		status &= set | VIRTIO_CONFIG_S_NEEDS_RESET;
+	else
+		status = 0;
+	if (set & VIRTIO_CONFIG_S_DRIVER_OK) {
+		if (!status) {
+			vm_bad_answer(vmdev, "status, it was reset");
+			return;
+		}
+		status |= VIRTIO_CONFIG_S_DRIVER_OK;
+	}
+	WRITE_ONCE(vmdev->status, status);
 }
 
 static u8 vm_get_status(struct virtio_device *vdev)
