@@ -47,14 +47,6 @@
 /* So many timeouts long a device may say that it makes progress, and no more */
 #define AMP_MAX_DELAYS		30
 
-/*
- * Where spinlocks sleep, the heartbeat is not for hard interrupts; nor need it
- * be, as softirqs are threads that the scheduler gives their time there.
- */
-#define AMP_HEARTBEAT_MODE \
-	(IS_ENABLED(CONFIG_PREEMPT_RT) ? HRTIMER_MODE_REL_SOFT : \
-					 HRTIMER_MODE_REL_HARD)
-
 /* A peer need not ring when it has made room, so have a look this often. */
 #define AMP_FLUSH_DELAY		msecs_to_jiffies(10)
 
@@ -1019,20 +1011,50 @@ static unsigned long amp_beat(struct virtio_msg_amp *amp)
 	return min(period, timeout);
 }
 
+static void amp_start_heartbeat(struct virtio_msg_amp *amp, unsigned long wait)
+{
+	hrtimer_start(&amp->heartbeat, ns_to_ktime(jiffies_to_nsecs(wait)),
+		      HRTIMER_MODE_REL_HARD);
+}
+
+static void amp_beat_work(struct work_struct *work)
+{
+	struct virtio_msg_amp *amp =
+		container_of(work, struct virtio_msg_amp, beating);
+	unsigned long wait = amp_beat(amp);
+
+	if (!test_bit(AMP_STOPPED, &amp->flags))
+		amp_start_heartbeat(amp, wait);
+}
+
 /*
  * A device side that dies with requests under way says nothing of it.
  *
  * A timer that needs nobody's help: drivers spin with softirqs off until a
  * queue moves, and other timers of that CPU, and maybe all work, wait for them.
+ * On PREEMPT_RT such a driver can be preempted, but spinlocks sleep.
  */
 static enum hrtimer_restart amp_heartbeat(struct hrtimer *timer)
 {
 	struct virtio_msg_amp *amp =
 		container_of(timer, struct virtio_msg_amp, heartbeat);
-	u64 wait = jiffies_to_nsecs(amp_beat(amp));
+	unsigned long wait;
 
-	hrtimer_forward_now(timer, ns_to_ktime(wait));
+	if (IS_ENABLED(CONFIG_PREEMPT_RT)) {
+		queue_work(amp->urgent, &amp->beating);
+		return HRTIMER_NORESTART;
+	}
+	wait = amp_beat(amp);
+	hrtimer_forward_now(timer, ns_to_ktime(jiffies_to_nsecs(wait)));
 	return HRTIMER_RESTART;
+}
+
+/* Each of the two may have started the other. */
+static void amp_stop_heartbeat(struct virtio_msg_amp *amp)
+{
+	hrtimer_cancel(&amp->heartbeat);
+	cancel_work_sync(&amp->beating);
+	hrtimer_cancel(&amp->heartbeat);
 }
 
 static bool amp_usable(struct virtio_msg_amp *amp)
@@ -1205,7 +1227,8 @@ int virtio_msg_amp_init(struct virtio_msg_amp *amp, void *driver_queue,
 	amp->adding = AMP_ADDING_NONE;
 	INIT_DELAYED_WORK(&amp->scan, amp_scan);
 	INIT_WORK(&amp->breaking, amp_break_work);
-	hrtimer_init(&amp->heartbeat, CLOCK_MONOTONIC, AMP_HEARTBEAT_MODE);
+	INIT_WORK(&amp->beating, amp_beat_work);
+	hrtimer_init(&amp->heartbeat, CLOCK_MONOTONIC, HRTIMER_MODE_REL_HARD);
 	amp->heartbeat.function = amp_heartbeat;
 	INIT_DELAYED_WORK(&amp->hasten, amp_hasten_work);
 	INIT_DELAYED_WORK(&amp->hurry, amp_hurry_work);
@@ -1220,9 +1243,7 @@ EXPORT_SYMBOL_GPL(virtio_msg_amp_init);
 void virtio_msg_amp_start(struct virtio_msg_amp *amp)
 {
 	amp_schedule_scan(amp);
-	hrtimer_start(&amp->heartbeat,
-		      ns_to_ktime(jiffies_to_nsecs(amp_heartbeat_period())),
-		      AMP_HEARTBEAT_MODE);
+	amp_start_heartbeat(amp, amp_heartbeat_period());
 }
 EXPORT_SYMBOL_GPL(virtio_msg_amp_start);
 
@@ -1266,13 +1287,13 @@ void virtio_msg_amp_stop(struct virtio_msg_amp *amp)
 	amp_finish_leaving(amp);
 	cancel_delayed_work_sync(&amp->hurry);
 	cancel_delayed_work_sync(&amp->hasten);
-	hrtimer_cancel(&amp->heartbeat);
 
 	/* From here on the interrupt does nothing. */
 	set_bit(AMP_FAILED, &amp->flags);
 	set_bit(AMP_STOPPED, &amp->flags);
 	spin_lock_irq(&amp->rx_lock);
 	spin_unlock_irq(&amp->rx_lock);
+	amp_stop_heartbeat(amp);
 	cancel_delayed_work_sync(&amp->scan);
 	cancel_work_sync(&amp->breaking);
 	cancel_delayed_work_sync(&amp->flushing);
@@ -1285,7 +1306,7 @@ void virtio_msg_amp_shutdown(struct virtio_msg_amp *amp)
 	unsigned long num;
 
 	set_bit(AMP_STOPPING, &amp->flags);
-	hrtimer_cancel(&amp->heartbeat);
+	amp_stop_heartbeat(amp);
 	cancel_delayed_work_sync(&amp->scan);
 	xa_for_each(&amp->devices, num, adev)
 		virtio_msg_shutdown(&adev->vmdev);

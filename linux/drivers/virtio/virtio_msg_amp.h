@@ -80,6 +80,7 @@ struct virtio_msg_amp_ops {
  * @heartbeat: asks a device side that is silent whether it is there
  * @asked: it has done so, and there was no answer so far
  * @asked_at: when, in jiffies
+ * @beating: what the heartbeat does, on PREEMPT_RT
  * @hasten: removes devices that are given up while a scan waits for others
  * @hurry: gives devices up that take too long to leave
  * @flushing: looks for room while something waits for it
@@ -123,6 +124,7 @@ struct virtio_msg_amp {
 	struct delayed_work scan;
 	struct work_struct breaking;
 	struct hrtimer heartbeat;
+	struct work_struct beating;
 	struct delayed_work hasten;
 	struct delayed_work hurry;
 	struct delayed_work flushing;
