@@ -456,7 +456,9 @@ static void amp_hasten_work(struct work_struct *work)
 	spin_lock_irq(&amp->rx_lock);
 	if (test_bit(AMP_SCANNING, &amp->flags))
 		xa_for_each(&amp->devices, num, adev)
-			if (adev->registered && READ_ONCE(adev->vmdev.broken))
+			if (adev->registered &&
+			    (READ_ONCE(adev->vmdev.broken) ||
+			     READ_ONCE(adev->vmdev.failed)))
 				amp_start_leaving(adev);
 	spin_unlock_irq(&amp->rx_lock);
 }
@@ -830,9 +832,14 @@ static void amp_finish_leaving(struct virtio_msg_amp *amp)
 {
 	struct amp_device *adev;
 	unsigned long num;
+	bool leaving;
 
 	xa_for_each(&amp->devices, num, adev) {
-		if (adev->leaving) {
+		/* Who sees it under the lock, finds the work queued. */
+		spin_lock_irq(&amp->rx_lock);
+		leaving = adev->leaving;
+		spin_unlock_irq(&amp->rx_lock);
+		if (leaving) {
 			flush_work(&adev->leave);
 			amp_forget_device(amp, adev);
 		}
@@ -1135,6 +1142,22 @@ static void amp_find_devices(struct virtio_msg_amp *amp)
 	bitmap_free(present);
 }
 
+/* Returns false if somebody leaves. */
+static bool amp_end_scan(struct virtio_msg_amp *amp)
+{
+	struct amp_device *adev;
+	bool leaving = false;
+	unsigned long num;
+
+	spin_lock_irq(&amp->rx_lock);
+	xa_for_each(&amp->devices, num, adev)
+		leaving |= adev->leaving;
+	if (!leaving)
+		clear_bit(AMP_SCANNING, &amp->flags);
+	spin_unlock_irq(&amp->rx_lock);
+	return !leaving;
+}
+
 static void amp_scan(struct work_struct *work)
 {
 	struct virtio_msg_amp *amp =
@@ -1148,12 +1171,10 @@ static void amp_scan(struct work_struct *work)
 
 	set_bit(AMP_SCANNING, &amp->flags);
 	amp_find_devices(amp);
-	spin_lock_irq(&amp->rx_lock);
-	clear_bit(AMP_SCANNING, &amp->flags);
-	spin_unlock_irq(&amp->rx_lock);
-
-	/* Those that could not wait for the next scan */
-	amp_finish_leaving(amp);
+	/* Those that could not wait for the next scan: more may do so meanwhile. */
+	do {
+		amp_finish_leaving(amp);
+	} while (!amp_end_scan(amp));
 }
 
 /*

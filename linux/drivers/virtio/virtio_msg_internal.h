@@ -53,8 +53,8 @@ struct virtio_msg_vq {
  *	that wait become one.  @next_offset is in CPU order.  Any context, never
  *	sleeps.  Returns false if the link is beyond repair.
  * @cancel_notify: forget a waiting notification of @mvq.  Any context.
- * @given_up: the device is broken, and what was outstanding has been failed.  May
- *	sleep, but not wait for the device to be unregistered.
+ * @given_up: the device's queues are broken, and what was outstanding has been
+ *	failed.  May sleep, but not wait for the device to be unregistered.
  * @release: free the device; nobody has a reference to it any longer.
  */
 struct virtio_msg_ops {
