@@ -79,10 +79,13 @@ modules: deps
 # The demo
 #
 
-.PHONY: images demo demo-local demo-shell
-images: host arm64 modules
-	@$(STEP) images "making the images of the machines" \
-		scripts/build-images device driver-$(KERNEL)
+IMAGES := images-trixie images-bookworm
+.PHONY: images $(IMAGES) demo demo-local demo-shell
+images: images-$(KERNEL)
+
+$(IMAGES): images-%: host arm64 modules
+	@$(STEP) images-$* "making the images of the machines, Debian $*" \
+		scripts/build-images device driver-$*
 
 demo: images
 	@demo/run --mode $(MODE) --net $(NET) --kernel $(KERNEL) $(DEMO_ARGS)
@@ -98,7 +101,7 @@ demo-shell: images
 #
 
 .PHONY: unit-build unit qtest-build qtest decode hostile-long qos-build qos \
-        driver driver-trixie driver-bookworm driver-long images-bookworm
+        driver driver-trixie driver-bookworm driver-long
 unit-build: deps
 	@$(STEP) native "building the unit tests" scripts/build-native
 
@@ -134,16 +137,17 @@ hostile-long: qtest-build
 	done; exit $$rc
 
 # QEMU's own tests of its virtio devices, over virtio-msg.
-qos-build: qtest-build
+qos-build: host
 	@$(STEP) qos-test "building QEMU's own tests" \
 		scripts/build-qemu host tests/qtest/qos-test
 
 qos: qos-build
 	@$(SUITE) qos scripts/run-qos
 
-driver: driver-trixie driver-bookworm
+driver: $(IMAGES)
+	@$(MAKE) -k $(BUILDS:%=-o %) driver-trixie driver-bookworm
 
-driver-trixie: images
+driver-trixie: images-trixie
 	@TEST_TIMEOUT=1500 $(SUITE) driver tests/driver/run
 
 # What changed between the kernels, with the older of the two
@@ -152,21 +156,17 @@ driver-bookworm: images-bookworm
 		/driver/d-01 /driver/d-03 /driver/d-06 /driver/gone
 
 # Every value, and hundreds of rounds: hours.
-driver-long: images images-bookworm
+driver-long: $(IMAGES)
 	@rc=0; for kernel in trixie bookworm; do \
 		TEST_TIMEOUT=28800 $(SUITE) driver-long-$$kernel \
 			tests/driver/run --full --kernel $$kernel || rc=1; \
 	done; exit $$rc
 
-images-bookworm: images
-	@$(STEP) images-bookworm "making the image with Linux 6.1" \
-		scripts/build-images driver-bookworm
-
 # Either side is killed, unloaded or reset under load and comes back.
 RESTART_IMAGES := restart-image-trixie restart-image-bookworm
 .PHONY: restart $(RESTART_IMAGES)
-$(RESTART_IMAGES): restart-image-%: images
-	@$(STEP) restart-image "making the image of the restart test" \
+$(RESTART_IMAGES): restart-image-%: images-%
+	@$(STEP) restart-image "making the image of the restart test, Debian $*" \
 		tests/driver/restart-image $*
 
 restart: restart-image-$(KERNEL)
@@ -200,15 +200,15 @@ qtest-asan: qtest-asan-build
 		rc=1; \
 	done; exit $$rc
 
-qos-asan-build: qtest-asan-build
+qos-asan-build: asan
 	@$(STEP) qos-test-asan "building QEMU's own tests with sanitizers" \
 		scripts/build-qemu fuzz tests/qtest/qos-test
 
-qos-asan: qos-asan-build
+qos-asan: host qos-asan-build
 	@$(SANITIZED) QTEST_QEMU_IMG=../host/qemu-img \
 		$(SUITE) qos-asan scripts/run-qos --lean build/fuzz
 
-fuzz-build: qos-asan-build
+fuzz-build: asan
 	@$(STEP) native-fuzz "building the fuzzers of what is plain C" \
 		scripts/build-native --fuzz
 	@tests/fuzz/make-seeds --check
@@ -243,7 +243,7 @@ check-modules: modules
 	@$(SUITE) modules scripts/check-modules
 
 # One after the other: each has two machines of two CPUs.
-check-demo: images images-bookworm
+check-demo: $(IMAGES)
 	@rc=0; \
 	demo/run --mode two --net user || rc=1; \
 	demo/run --mode two --net bridge || rc=1; \
@@ -260,14 +260,15 @@ check-restart: $(RESTART_IMAGES)
 # What check is made of, the longest first, and all that has to be built for it
 CHECKS := driver-trixie qtest qtest-asan check-demo driver-bookworm check-fuzz \
           check-restart qos qos-asan unit decode check-mutants check-modules
-BUILDS := deps stage host arm64 modules images images-bookworm $(RESTART_IMAGES) \
-          unit-build qtest-build qos-build asan qtest-asan-build qos-asan-build \
+BUILDS := deps stage host arm64 modules $(IMAGES) $(RESTART_IMAGES) unit-build \
+          qtest-build qos-build asan qtest-asan-build qos-asan-build \
           fuzz-build
 
 # Once all is built, several suites run at a time, and whatever becomes of one
 # the others do, too; what counts is the tally.
-check: $(BUILDS)
+check:
 	@rm -rf build/results
+	-@$(MAKE) -k $(BUILDS)
 	-@$(MAKE) -k -j$(JOBS) AT_ONCE=1 $(BUILDS:%=-o %) $(CHECKS)
 	@echo
 	@rc=0; scripts/conformance --quiet || rc=1; \
