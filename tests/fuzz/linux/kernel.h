@@ -42,6 +42,8 @@ typedef u64 phys_addr_t;
 
 #define KERNEL_VERSION(a, b, c) ((a) << 16 | (b) << 8 | (c))
 #define LINUX_VERSION_CODE      KERNEL_VERSION(6, 12, 0)
+#define IS_ENABLED(option)      (option)
+#define CONFIG_PREEMPT_RT       0
 
 /* Bytes and numbers */
 
