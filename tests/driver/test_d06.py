@@ -77,14 +77,9 @@ async def load_and_unload_at_once(bench):
     """Removing the module when it has just been loaded, in whatever it is
     doing then: the delays differ."""
     side = bench.side
-    if bench.kernel == "bookworm":
-        # The hwrng core of Linux 6.1 keeps a pointer to its thread if the last
-        # generator goes before that has run, and ends whatever task is at this
-        # address when the next one goes. Later kernels do not.
-        for number in 1, 5, 700:
-            side.add(number, Disk())
-    else:
-        add_devices(side)
+    for number in 1, 5, 700:
+        side.add(number, bench.short_lived())
+    side.add(8, Disk())
     for turn in range(bench.size(12, 200)):
         await bench.shell("modprobe virtio_msg_ivshmem &&"
                           f" usleep {turn * 3000 % 100000} &&"

@@ -75,7 +75,7 @@ async def fuzzed_answers(bench):
         side = bench.side
         side.fresh()
         for number in range(4):
-            side.add(number, Rng())
+            side.add(number, bench.short_lived())
         side.add(4, Disk())
 
         def script(request, answers, link=side.link):
