@@ -24,6 +24,12 @@ FUNCTION = "/sys/bus/pci/devices/0000:00:03.0"
 MODULES = ["virtio_msg_ivshmem", "virtio_msg_amp", "virtio_msg"]
 DRIVERS = ["virtio-rng", "virtio_blk", "virtio_net"]
 
+# The first disks of virtio_blk, and how many minor numbers each has. The nodes
+# are our own: where /dev has lost its node, or does not have it yet, writing
+# would leave a file, and the node could not come again.
+VDA, VDB = "/run/vda", "/run/vdb"
+MINORS = 16
+
 
 class Bench:
     """A driver machine with Debian's kernel, booted when it is first needed
@@ -77,6 +83,9 @@ class Bench:
                 self.ram, ivshmem, self.cpus)
         for driver in DRIVERS:
             await self.shell(f"modprobe {driver}")
+        for index, node in enumerate((VDA, VDB)):
+            await self.shell(f"mknod {node} b $(sed -n 's/ virtblk$//p'"
+                             f" /proc/devices) {index * MINORS}")
 
     def _initrd(self):
         image = os.path.join(BUILD, "images", f"driver-{self.kernel}.cpio")
@@ -117,6 +126,8 @@ class Bench:
     async def settle(self):
         """End a test: remove what it has left loaded, look at the log."""
         await self.unload()
+        if files := await self.shell("find /dev -type f"):
+            raise AssertionError(f"files are left in /dev: {files}")
         await self.machine.read_log()
         if reports := self.machine.reports(self._log_start):
             raise AssertionError("the kernel reports: " + "\n".join(reports))
@@ -186,15 +197,28 @@ class Bench:
         """Seconds since the machine started."""
         return float(await self.shell("cut -d ' ' -f 1 /proc/uptime"))
 
+    async def until(self, condition):
+        """Wait for what nothing announces: a command that succeeds."""
+        await self.shell(f"tries=1000; until {condition}; do"
+                         " tries=$((tries - 1)); [ $tries -gt 0 ] || exit 1;"
+                         " usleep 20000; done 2>/dev/null")
+
+    async def until_disk(self, node=VDA):
+        """Wait until the kernel has a disk that can be opened, which is a bit
+        after its device is up and the driver has named it in the log."""
+        await self.until(f"true <{node}")
+
+    async def until_rng(self):
+        """Wait until the kernel has a device as a generator, which is a bit
+        after the device is up."""
+        await self.until("grep -q virtio_rng"
+                         " /sys/class/misc/hw_random/rng_available")
+
     async def read_rng(self, size=64):
         """Read from the current hwrng; fails unless all of it comes."""
-        # A device is up a bit before the kernel has it as a generator, and
-        # nothing tells when that is.
+        await self.until_rng()
         said = await self.shell(
-            "tries=1000; until"
-            " grep -q virtio_rng /sys/class/misc/hw_random/rng_available; do"
-            " tries=$((tries - 1)); [ $tries -gt 0 ] || exit 1; usleep 20000;"
-            f" done; dd if=/dev/hwrng bs={size} count=1 iflag=fullblock"
+            f"dd if=/dev/hwrng bs={size} count=1 iflag=fullblock"
             " 2>/tmp/said | wc -c; cat /tmp/said")
         if said.split()[0] != str(size):
             raise AssertionError(f"the hwrng did not give {size} bytes: {said}")
@@ -233,4 +257,4 @@ class ScriptedBench(Bench):
         self.side.close()
 
 
-__all__ = ["Bench", "ScriptedBench", "Failure", "PATIENCE"]
+__all__ = ["Bench", "ScriptedBench", "Failure", "PATIENCE", "VDA", "VDB"]

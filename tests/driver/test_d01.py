@@ -5,7 +5,7 @@ register what has a device_id; follow EVENT_DEVICE after."""
 import struct
 
 import wire
-from bench import ScriptedBench
+from bench import VDA, ScriptedBench
 from devices import Disk, Rng
 from harness import test
 from link import NUM_SLOTS, SLOT_SIZE
@@ -177,7 +177,8 @@ async def another_device(bench):
     await side.until_up(6)
     await bench.logs("device 6: virtio id 2")
     assert len(await bench.virtio_devices()) == 1
-    await bench.shell("dd if=/dev/vda of=/dev/null bs=4k count=4 2>&1")
+    await bench.until_disk()
+    await bench.shell(f"dd if={VDA} of=/dev/null bs=4k count=4 2>&1")
 
 
 @test("/driver/d-01/duplicate-events", ScriptedBench)

@@ -3,7 +3,7 @@
 and the device is marked broken: no endless sleep, no crash on unload."""
 
 import wire
-from bench import ScriptedBench
+from bench import VDA, ScriptedBench
 from devices import Disk, Rng
 from harness import test
 from scripts import calling, to, unanswered
@@ -150,10 +150,11 @@ async def silent_under_a_disk(bench):
     disk = side.add(1, Disk())
     await bench.load(timeout_ms=TIMEOUT_MS)
     await side.until_up()
-    await bench.shell("dd if=/dev/vda of=/dev/null bs=64k count=1 2>&1")
+    await bench.until_disk()
+    await bench.shell(f"dd if={VDA} of=/dev/null bs=64k count=1 2>&1")
     disk.paused = True
     kicks = len(side.requests(wire.EVENT_AVAIL, 1))
-    jobs = [bench.run(f"dd if=/dev/zero of=/dev/vda bs=4k seek={seek} count=1"
+    jobs = [bench.run(f"dd if=/dev/zero of={VDA} bs=4k seek={seek} count=1"
                       " oflag=direct 2>&1") for seek in (0, 16, 32)]
     await side.until(lambda: len(side.requests(wire.EVENT_AVAIL, 1)) > kicks,
                      "a kick")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Callable, Optional
 
 import wire
-from bench import ScriptedBench
+from bench import VDA, ScriptedBench
 from devices import Disk, Rng
 from harness import test
 from link import HEAD, IDS, IDS_MAGIC, NUM_SLOTS, QUEUES_END, TAIL
@@ -267,7 +267,8 @@ async def event_used(bench):
     side.send(wire.event(wire.EVENT_USED, 1, 0),
               wire.event(wire.EVENT_USED, 1, wire.ALL_QUEUES))
     await bench.read_rng()
-    await bench.shell("dd if=/dev/vda of=/dev/null bs=4k count=1 iflag=direct"
+    await bench.until_disk()
+    await bench.shell(f"dd if={VDA} of=/dev/null bs=4k count=1 iflag=direct"
                       " 2>&1")
 
 
@@ -285,7 +286,8 @@ async def event_config(bench):
         side.send(wire.event(wire.EVENT_CONFIG, 1, disk.status, value, value,
                              value))
     await side.ping()
-    await bench.shell("dd if=/dev/vda of=/dev/null bs=4k count=1 iflag=direct"
+    await bench.until_disk()
+    await bench.shell(f"dd if={VDA} of=/dev/null bs=4k count=1 iflag=direct"
                       " 2>&1")
     side.send(wire.event(wire.EVENT_CONFIG, 1, 0xffffffff, 0, 0, 0))
     await bench.logs("device 1 has failed and needs a reset")

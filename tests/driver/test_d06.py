@@ -2,7 +2,7 @@
 """D-06: removing the module or the PCI device resets every device and leaves
 the link so that loading it again works, any number of times."""
 
-from bench import FUNCTION, ScriptedBench
+from bench import FUNCTION, VDA, ScriptedBench
 from devices import Disk, Rng
 from harness import test
 
@@ -43,11 +43,12 @@ async def unload_under_load(bench):
     add_devices(side)
     await bench.load()
     await side.until_up()
+    await bench.until_disk()
     jobs = [bench.run("while dd if=/dev/hwrng bs=512 count=1; do :; done"
                       " >/dev/null 2>&1"),
-            bench.run("while [ -b /dev/vda ] && dd if=/dev/zero of=/dev/vda"
-                      " bs=4k count=200 oflag=direct conv=notrunc; do :; done"
-                      " >/dev/null 2>&1")]
+            bench.run(f"while dd if=/dev/zero of={VDA} bs=4k count=200"
+                      " oflag=direct conv=notrunc; do :; done >/dev/null"
+                      " 2>&1")]
     served = side.devices[8].served
     await side.until(lambda: side.devices[8].served > served + 20, "writes")
     await bench.unload()
@@ -66,7 +67,8 @@ async def load_again(bench):
         await bench.load()
         await side.until_up()
         await bench.read_rng()
-        await bench.shell("dd if=/dev/vda of=/dev/null bs=4k count=1"
+        await bench.until_disk()
+        await bench.shell(f"dd if={VDA} of=/dev/null bs=4k count=1"
                           " iflag=direct 2>&1")
         await bench.unload()
         check_reset(side)
@@ -133,8 +135,9 @@ async def removed_under_a_mount(bench):
     side.add(1, Disk(4 << 20))
     await bench.load()
     await side.until_up()
-    await bench.shell("mke2fs -F /dev/vda >/dev/null 2>&1 &&"
-                      " modprobe ext4 && mount -t ext4 /dev/vda /mnt &&"
+    await bench.until_disk()
+    await bench.shell(f"mke2fs -F {VDA} >/dev/null 2>&1 &&"
+                      f" modprobe ext4 && mount -t ext4 {VDA} /mnt &&"
                       " echo text >/mnt/file && sync")
     driver = await bench.shell(f"readlink -f {FUNCTION}/driver")
     await bench.shell(f"basename {FUNCTION} >{driver}/unbind")
@@ -142,7 +145,7 @@ async def removed_under_a_mount(bench):
     await bench.shell("umount /mnt")
     await bench.shell(f"basename {FUNCTION} >{driver}/bind")
     await side.until_up()
-    disk = await bench.shell("ls -d /sys/block/vd* | sed 's,.*/,,'")
-    await bench.shell(f"mount -t ext4 -o ro /dev/{disk} /mnt &&"
+    await bench.until_disk()
+    await bench.shell(f"mount -t ext4 -o ro {VDA} /mnt &&"
                       " grep -q text /mnt/file; status=$?; umount /mnt;"
                       " exit $status")

@@ -5,7 +5,7 @@ import asyncio
 import struct
 
 import wire
-from bench import FUNCTION, ScriptedBench
+from bench import FUNCTION, VDA, ScriptedBench
 from devices import (DESC_INDIRECT, DESC_NEXT, DESC_WRITE, SECTOR, Disk,
                      Rng)
 from harness import test
@@ -45,12 +45,12 @@ class HoldingDisk(Disk):
 
 def write(block):
     """The command that writes a block of vda and says whether that worked."""
-    return (f"dd if=/dev/zero of=/dev/vda bs=4k count=1 seek={block}"
+    return (f"dd if=/dev/zero of={VDA} bs=4k count=1 seek={block}"
             " oflag=direct 2>/dev/null")
 
 
 def read(block):
-    return (f"dd if=/dev/vda of=/dev/null bs=4k count=1 skip={block}"
+    return (f"dd if={VDA} of=/dev/null bs=4k count=1 skip={block}"
             " iflag=direct 2>/dev/null")
 
 
@@ -62,9 +62,9 @@ async def held_disk(bench, queue_size=64, **parameters):
     disk.max_queue_size = queue_size
     await bench.load(**parameters)
     await side.until_up()
-    await bench.shell(f"until [ -b /dev/vda ]; do sleep 0.1; done;"
-                      f" i=0; while [ $i -lt 130 ]; do {write('$i')} || exit 1;"
-                      f" i=$((i + 1)); done")
+    await bench.until_disk()
+    await bench.shell(f"i=0; while [ $i -lt 130 ]; do {write('$i')} || exit 1;"
+                      " i=$((i + 1)); done")
     disk.held = {block * 4096 // SECTOR for block in range(JOBS)}
     jobs = [bench.run((write if block % 2 else read)(block))
             for block in range(JOBS)]
@@ -82,8 +82,8 @@ async def works_again(bench, disk):
     """The disk is used anew, and does what it should."""
     disk.held = set()
     await bench.side.until(lambda: disk.is_up, "the disk to come back")
-    await bench.shell("until [ -b /dev/vda ]; do sleep 0.1; done;"
-                      f" {write(1)} && {read(1)}")
+    await bench.until_disk()
+    await bench.shell(f"{write(1)} && {read(1)}")
 
 
 async def state(bench):

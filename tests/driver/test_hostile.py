@@ -6,7 +6,7 @@ import asyncio
 import time
 
 import wire
-from bench import ScriptedBench
+from bench import VDA, ScriptedBench
 from devices import Disk, Rng
 from harness import test
 from link import HEAD, NUM_SLOTS, PAGE_SIZE, QUEUES_END, SLOTS, TAIL
@@ -14,7 +14,7 @@ from scripts import to
 from wire import le16, le32
 
 TIMEOUT_MS = 500
-READ_DISK = "dd if=/dev/vda of=/dev/null bs=4k count=16 iflag=direct 2>&1"
+READ_DISK = f"dd if={VDA} of=/dev/null bs=4k count=16 iflag=direct 2>&1"
 # Longer than that nothing waits that the machine asked of itself alone.
 PROMPT = 30
 
@@ -28,6 +28,7 @@ async def is_well(bench):
     await bench.load()
     await bench.side.until_up()
     await bench.read_rng()
+    await bench.until_disk()
     await bench.shell(READ_DISK)
 
 
@@ -38,6 +39,7 @@ async def bring_up(bench):
     side.add(2, Disk())
     await bench.load()
     await side.until_up()
+    await bench.until_disk()
     await bench.shell(READ_DISK)
     await bench.change(timeout_ms=TIMEOUT_MS)
     return side
@@ -47,8 +49,7 @@ def busy(bench):
     """Commands that use both devices meanwhile; they may well fail."""
     return [bench.run("for i in $(seq 20); do dd if=/dev/hwrng bs=64 count=1;"
                       " done >/dev/null 2>&1"),
-            bench.run("for i in $(seq 20); do [ -b /dev/vda ] &&"
-                      f" {READ_DISK}; done >/dev/null")]
+            bench.run(f"for i in $(seq 20); do {READ_DISK}; done >/dev/null")]
 
 
 # Words that a field may hold: mostly what could be mistaken for something good
@@ -343,7 +344,7 @@ async def random_used_rings(bench):
         disk = side.devices[2]
         disk.paused = True
         kicks = len(side.requests(wire.EVENT_AVAIL, 2))
-        job = bench.run("dd if=/dev/vda of=/dev/null bs=4k count=4"
+        job = bench.run(f"dd if={VDA} of=/dev/null bs=4k count=4"
                         " iflag=direct 2>&1")
         await side.until(lambda count=kicks, s=side: len(
             s.requests(wire.EVENT_AVAIL, 2)) > count, "a kick")

@@ -4,17 +4,15 @@ the modules stay loaded."""
 
 import asyncio
 
+from bench import VDA, VDB
 from harness import test
 from process import ProcessBench
 
 # Slots of the link. The first one has a disk that stays.
 STAYS, RNG, DISK, NET = range(4)
 
-# A node of our own for the disk: where /dev has none any more, writing to it
-# would leave a file.
-NODE = "/run/disk"
-WRITE = f"dd if=/dev/zero of={NODE} bs=64k count=64 oflag=direct conv=notrunc"
-READ = f"dd if={NODE} of=/dev/null bs=64k iflag=direct"
+WRITE = f"dd if=/dev/zero of={VDB} bs=64k count=64 oflag=direct conv=notrunc"
+READ = f"dd if={VDB} of=/dev/null bs=64k iflag=direct"
 RANDOM = "dd if=/dev/hwrng bs=512 count=1"
 PING = "ping -A -c 100 -s 1400 -W 1 10.0.2.2"
 
@@ -30,17 +28,10 @@ async def plug_all(bench):
     await bench.add_rng("rng", RNG)
     await bench.add_disk("disk", DISK)
     await bench.add_net("net", NET)
-    names = await bench.shell(
-        "tries=2000; until"
-        " disk=$(ls -d /sys/bus/virtio/devices/*/block/vdb) &&"
-        " net=$(ls -d /sys/bus/virtio/devices/*/net/*) &&"
-        " [ -b /dev/vdb ] &&"
-        " grep -q virtio_rng /sys/class/misc/hw_random/rng_available;"
-        " do tries=$((tries - 1)); [ $tries -gt 0 ] || exit 1; usleep 20000;"
-        " done 2>/dev/null; echo ${disk##*/} ${net##*/}")
-    disk, net = names.split()
-    await bench.shell(f"rm -f {NODE} && mknod {NODE} b"
-                      f" $(tr : ' ' </sys/block/{disk}/dev)")
+    await bench.until_rng()
+    await bench.until_disk(VDB)
+    await bench.until("ls -d /sys/bus/virtio/devices/*/net/*")
+    net = await bench.shell("basename /sys/bus/virtio/devices/*/net/*")
     await bench.shell(f"udhcpc -f -n -q -t 20 -T 1 -i {net}"
                       " -s /demo/dhcp-event >/dev/null 2>&1")
 
@@ -56,19 +47,19 @@ async def under_load(bench):
     to, and come again; the one that stays does not notice."""
     await bench.add_disk("stays", STAYS)
     await bench.load()
-    await bench.logs(r"\[vda\]")
+    await bench.until_disk()
     await bench.shell("dd if=/dev/urandom of=/tmp/pattern bs=64k count=16"
                       " 2>/dev/null")
     stays = bench.run("while [ ! -e /tmp/enough ]; do"
-                      " dd if=/tmp/pattern of=/dev/vda bs=64k oflag=direct"
+                      f" dd if=/tmp/pattern of={VDA} bs=64k oflag=direct"
                       " conv=notrunc 2>/dev/null &&"
-                      " dd if=/dev/vda bs=64k count=16 iflag=direct 2>/dev/null"
+                      f" dd if={VDA} bs=64k count=16 iflag=direct 2>/dev/null"
                       " | cmp - /tmp/pattern || exit 1; done")
     for turn in range(bench.size(3, 100)):
         await plug_all(bench)
         jobs = [bench.run(again(command))
                 for command in (WRITE, READ, RANDOM, PING)]
-        await bench.shell(f"dd if={NODE} of=/dev/null bs=4k count=64"
+        await bench.shell(f"dd if={VDB} of=/dev/null bs=4k count=64"
                           " iflag=direct 2>/dev/null &&"
                           " ping -c 3 -W 20 10.0.2.2 >/dev/null")
         assert not any(job.ended for job in jobs[:2])
@@ -138,12 +129,10 @@ async def while_mounted(bench):
     await bench.shell("modprobe ext4")
     for turn in range(bench.size(2, 50)):
         await bench.add_disk("disk", DISK)
-        await bench.logs(r"\[vd[a-z]\]", turn + 1)
-        disk = await bench.shell(
-            "ls -d /sys/bus/virtio/devices/*/block/* | sed 's,.*/,,'")
+        await bench.until_disk()
         if turn == 0:
-            await bench.shell(f"mke2fs -F /dev/{disk} >/dev/null 2>&1")
-        await bench.shell(f"mount -t ext4 /dev/{disk} /mnt")
+            await bench.shell(f"mke2fs -F {VDA} >/dev/null 2>&1")
+        await bench.shell(f"mount -t ext4 {VDA} /mnt")
         if turn:
             await bench.shell("[ \"$(cat /mnt/file)\" = first ]")
         else:
@@ -168,6 +157,6 @@ async def across_a_reload(bench):
     await bench.add_disk("disk", DISK)
     await bench.load()
     await bench.logs(f"device {DISK}: virtio id 2")
-    await bench.logs(r"\[vda\]")
+    await bench.until_disk()
     assert len(await bench.virtio_devices()) == 1
-    await bench.shell("dd if=/dev/vda of=/dev/null bs=64k count=16 2>&1")
+    await bench.shell(f"dd if={VDA} of=/dev/null bs=64k count=16 2>&1")
