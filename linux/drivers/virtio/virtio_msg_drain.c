@@ -243,6 +243,18 @@ static u16 track_rewind(struct virtio_msg_track *track)
 }
 
 /*
+ * Reserved memory need not be mapped.  KFENCE's is, and has slab objects in it;
+ * of one that is free KFENCE reports the use, which is all that comes of it.
+ */
+static bool drain_mapped(phys_addr_t page)
+{
+	unsigned long pfn = PHYS_PFN(page);
+
+	return pfn_valid(pfn) &&
+	       (!PageReserved(pfn_to_page(pfn)) || PageSlab(pfn_to_page(pfn)));
+}
+
+/*
  * The rings are where the device side may write, and so may the descriptors be
  * that are read from there.  What they point at has to be memory that the
  * device side may write to as well: it gains nothing by our writing there.
@@ -262,9 +274,7 @@ static void *drain_memory(struct virtio_msg_device *vmdev, u64 address,
 
 	for (page = first & PAGE_MASK; page <= last; page += PAGE_SIZE)
 		if (!virtio_msg_bounced(dev, page) &&
-		    (virtio_msg_must_bounce(dev) ||
-		     !pfn_valid(PHYS_PFN(page)) ||
-		     PageReserved(pfn_to_page(PHYS_PFN(page)))))
+		    (virtio_msg_must_bounce(dev) || !drain_mapped(page)))
 			return NULL;
 	return phys_to_virt(first);
 }
