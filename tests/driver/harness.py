@@ -13,6 +13,10 @@ TEST_LIMIT = 600
 FULL_LIMIT = 7200
 
 
+class Skip(Exception):
+    """Raised by a test that cannot be run here, with the reason."""
+
+
 @dataclass
 class Test:
     name: str
@@ -37,13 +41,18 @@ def test(name, kind, *arguments):
 
 
 async def run(test_, bench, seed):
-    """Run a test on a bench. Gives the reason if it has failed, else None, and
-    the seconds that it took, a boot before it not included."""
+    """Run a test on a bench. Gives the reason if it has failed, else None; the
+    reason if it was not run, else None; and the seconds that it took, a boot
+    before it not included."""
     begin = time.monotonic()
+    skipped = None
     try:
         await bench.begin(seed)
         begin = time.monotonic()
-        reason = await _limited(test_, bench)
+        try:
+            reason = await _limited(test_, bench)
+        except Skip as why:
+            reason, skipped = None, str(why)
         if reason is None:
             await bench.settle()
     except AssertionError as failure:
@@ -54,7 +63,7 @@ async def run(test_, bench, seed):
     if reason is not None:
         reason += await _report(bench)
         await bench.drop_machine()
-    return reason, time.monotonic() - begin
+    return reason, skipped, time.monotonic() - begin
 
 
 async def _limited(test_, bench):
