@@ -10,6 +10,7 @@ from wire import le32, le64
 
 F_FLUSH = 1 << 9            # of a block device
 F_CONFIG_WCE = 1 << 11
+F_INDIRECT_DESC = 1 << 28
 F_VERSION_1 = 1 << 32
 F_ACCESS_PLATFORM = 1 << 33
 
@@ -70,10 +71,13 @@ class Queue:
             yield head, self._chain(head)
 
     def _chain(self, index):
-        buffers = []
+        table, buffers = self._desc, []
         while True:
             address, length, flags, following = self.memory.unpack(
-                "<QIHH", self._desc + 16 * index)
+                "<QIHH", table + 16 * index)
+            if flags & DESC_INDIRECT:
+                table, index = address, 0
+                continue
             buffers.append(Buffer(address, length, bool(flags & DESC_WRITE)))
             if not flags & DESC_NEXT:
                 return buffers

@@ -6,9 +6,9 @@ import struct
 
 import wire
 from bench import FUNCTION, VDA, ScriptedBench
-from devices import (DESC_INDIRECT, DESC_NEXT, DESC_WRITE, SECTOR, Disk,
-                     Rng)
-from harness import test
+from devices import (DESC_INDIRECT, DESC_NEXT, DESC_WRITE, F_INDIRECT_DESC,
+                     SECTOR, Disk, Rng)
+from harness import Skip, test
 from link import HEAD, NUM_SLOTS
 
 F_RING_PACKED = 1 << 34
@@ -109,6 +109,70 @@ async def out_of_order(bench):
     side.unplug(1)
     await fail(jobs)
     assert not [line for line in bench.log() if "not a head" in line]
+
+
+class SlowDisk(Disk):
+    """A disk that takes its time, and keeps what concerns one sector."""
+
+    features = Disk.features | F_INDIRECT_DESC
+
+    def __init__(self, held):
+        super().__init__()
+        self.held = held
+        self.kept = []
+
+    def notified(self, index):
+        asyncio.get_running_loop().call_later(0.03, super().notified, index)
+
+    def serve(self, index):
+        queue = self.queues[index]
+        for head, buffers in queue.chains():
+            if self.side.memory.unpack("<IIQ", buffers[0].address)[2] == \
+                    self.held:
+                self.kept.append((head, buffers))
+            else:
+                self._give_back(head, buffers)
+
+    def _give_back(self, head, buffers):
+        self.queues[0].push(head, self.process(buffers))
+        self.side.send(wire.event(wire.EVENT_USED, self.number, 0))
+
+    def release(self):
+        self._give_back(*self.kept.pop())
+
+
+@test("/driver/gone/kfence", ScriptedBench)
+async def kfence(bench):
+    """A request that has its descriptors in KFENCE's memory, which the kernel
+    counts as reserved, ends like all others."""
+    if await bench.run("[ -e /sys/module/kfence ]").wait() != 0:
+        raise Skip("this kernel is without KFENCE")
+    side = bench.side
+    disk = side.add(1, SlowDisk(60 * 4096 // SECTOR))
+    await bench.load()
+    await side.until_up()
+    await bench.until_disk()
+    await bench.shell("mount -t debugfs debugfs /sys/kernel/debug")
+    # KFENCE gives out an object every 20 ms: when nothing is done between two
+    # requests, often that for the next one.
+    for _ in range(60):
+        job = bench.run(f"dd if={VDA} of=/dev/null bs=4k skip=57 count=4"
+                        " iflag=direct 2>/dev/null")
+        await side.until(lambda: disk.kept, "the request to keep")
+        if await bench.shell(
+                "awk '/^kfence-#/ { n += hit; hit = 0 }"
+                " /virtqueue_add/ { hit = 1 } /^freed by/ { hit = 0 }"
+                " END { print n + hit }' /sys/kernel/debug/kfence/objects") \
+                != "0":
+            break
+        disk.release()
+        await job.succeed()
+    else:
+        raise AssertionError("no request had KFENCE's memory")
+    await bench.shell("umount /sys/kernel/debug")
+    side.unplug(1)
+    await fail([job])
+    assert not [line for line in bench.log() if "cannot be failed" in line]
 
 
 @test("/driver/gone/restart", ScriptedBench)
