@@ -351,6 +351,8 @@ static void ivshmem_chardev_handshake(IvshmemChardev *s)
     g_autoptr(GMainContext) context = g_main_context_new();
     g_autoptr(GSource) timeout = g_timeout_source_new(HANDSHAKE_TIMEOUT_MS);
 
+    /* What the server has said counts, however late it is read */
+    g_source_set_priority(timeout, G_PRIORITY_LOW);
     g_source_set_callback(timeout, ivshmem_chardev_timeout, s, NULL);
     g_source_attach(timeout, context);
     qemu_chr_fe_set_handlers(s->chr, ivshmem_chardev_can_read,
