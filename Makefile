@@ -148,7 +148,7 @@ driver: $(IMAGES)
 	@$(MAKE) -k $(BUILDS:%=-o %) driver-trixie driver-bookworm
 
 driver-trixie: images-trixie
-	@TEST_TIMEOUT=1500 $(SUITE) driver tests/driver/run
+	@$(SUITE) driver tests/driver/run
 
 # What changed between the kernels, with the older of the two
 driver-bookworm: images-bookworm
