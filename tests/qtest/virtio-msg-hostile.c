@@ -218,8 +218,7 @@ static uint32_t *shm_word(VMsgLink *link, size_t off)
 
 void hostile_make_peace(Hostile *h)
 {
-    gint64 end = g_get_monotonic_time() +
-                 VMSG_DEADLINE_MS * (gint64)G_TIME_SPAN_MILLISECOND;
+    gint64 end = g_get_monotonic_time() + HOSTILE_PATIENCE;
     VMsgLink *link = h->t.link;
     uint32_t *driver_head = shm_word(link, VMSG_DRIVER_QUEUE +
                                            VIRTIO_MSG_SPSC_HEAD);
@@ -231,14 +230,23 @@ void hostile_make_peace(Hostile *h)
                                            VIRTIO_MSG_SPSC_TAIL);
     struct virtio_msg msg;
     uint32_t mark = g_test_rand_int();
+    bool arrived, answered;
     unsigned turn, i;
+
+    vmsg_init(&msg, VIRTIO_MSG_TYPE_BUS, VIRTIO_MSG_BUS_PING, 0,
+              sizeof(msg.ping));
+    msg.ping.data = GUINT32_TO_LE(~mark);
 
     /*
      * Where the device stands is what it writes the next time.  Have it take
-     * messages without meaning up to two places, one of which it was not at.
+     * messages without meaning up to the first slot, and then that one, with
+     * a message to answer.
      */
     memset(link->shm + VMSG_DRIVER_QUEUE + VIRTIO_MSG_SPSC_SLOTS, 0,
            VIRTIO_MSG_SPSC_NUM_SLOTS * VIRTIO_MSG_FIFO_SLOT_SIZE);
+    memcpy(link->shm + VMSG_DRIVER_QUEUE + VIRTIO_MSG_SPSC_SLOTS, &msg,
+           sizeof(msg));
+    __atomic_store_n(device_head, UINT32_MAX, __ATOMIC_RELEASE);
     for (turn = 0; turn < 2; turn++) {
         __atomic_store_n(driver_tail, UINT32_MAX, __ATOMIC_RELEASE);
         __atomic_store_n(driver_head, GUINT32_TO_LE(turn), __ATOMIC_RELEASE);
@@ -255,15 +263,20 @@ void hostile_make_peace(Hostile *h)
             vmsg_settle(&h->t);
             g_assert_cmpint(g_get_monotonic_time(), <, end);
             i++;
-        } while (__atomic_load_n(driver_tail, __ATOMIC_ACQUIRE) !=
-                 GUINT32_TO_LE(turn) &&
-                 (turn == 1 || i < 2 * VIRTIO_MSG_SPSC_NUM_SLOTS));
+            arrived = __atomic_load_n(driver_tail, __ATOMIC_ACQUIRE) ==
+                      GUINT32_TO_LE(turn);
+            answered = __atomic_load_n(device_head, __ATOMIC_ACQUIRE) !=
+                       UINT32_MAX;
+            /* It may have been at the first slot all the time */
+        } while (turn == 0 ? !arrived && i < 2 * VIRTIO_MSG_SPSC_NUM_SLOTS
+                           : !arrived || !answered);
     }
+    __atomic_store_n(device_tail,
+                     __atomic_load_n(device_head, __ATOMIC_ACQUIRE),
+                     __ATOMIC_RELEASE);
     vmsg_link_reset_fifo(link);
     vmsg_drop_events(link);
 
-    vmsg_init(&msg, VIRTIO_MSG_TYPE_BUS, VIRTIO_MSG_BUS_PING, 0,
-              sizeof(msg.ping));
     msg.ping.data = GUINT32_TO_LE(mark);
     vmsg_send(link, &msg);
     do {

@@ -38,6 +38,10 @@ typedef struct HostileTarget {
 
 #define HOSTILE_MAX_BUFS    3
 
+/* After so many microseconds nothing comes any more */
+#define HOSTILE_PATIENCE \
+    (VMSG_DEADLINE_MS * (gint64)G_TIME_SPAN_MILLISECOND)
+
 /* Places in hostile_targets[] */
 enum {
     HOSTILE_RNG,

@@ -639,7 +639,7 @@ static void test_state_rate_is_per_link(void)
 
 /* The second one is for tests that must not be late themselves */
 #define PINGS           ",ping-interval=20"
-#define RARE_PINGS      ",ping-interval=1000"
+#define RARE_PINGS      ",ping-interval=3000"
 
 static bool is_ping(const struct virtio_msg *msg)
 {
