@@ -248,6 +248,11 @@ class ScriptedBench(Bench):
         whatever task is at this address when the next one goes."""
         return Disk() if self.kernel == "bookworm" else Rng()
 
+    async def until_read(self, generator):
+        """Wait until the hwrng core's thread reads from the only generator,
+        which may go then: its probe has read once before."""
+        await self.side.until(lambda: generator.served >= 2, "a second read")
+
     async def begin(self, seed):
         self.side.fresh()
         await super().begin(seed)

@@ -53,8 +53,10 @@ class Keep:
 @contextlib.asynccontextmanager
 async def calling(side, seconds=0.1):
     """Meanwhile, let the device side send a PING now and then: it is alive,
-    whatever it does not answer."""
+    whatever it does not answer. It begins when the driver does."""
     async def call():
+        # What is sent before that is void.
+        await side.until(lambda: side.received, "the driver")
         while True:
             await side.ping()
             await asyncio.sleep(seconds)

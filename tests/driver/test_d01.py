@@ -9,7 +9,6 @@ from bench import VDA, ScriptedBench
 from devices import Disk, Rng
 from harness import test
 from link import NUM_SLOTS, SLOT_SIZE
-from scripts import calling
 from wire import le16
 
 
@@ -56,7 +55,7 @@ async def windows_are_aligned(bench):
     """GET_DEVICES asks for multiples of 8, each number once, and for no more
     than what an answer can hold."""
     side = bench.side
-    side.add(65535, Rng())
+    side.add(65535, bench.short_lived())
     await bench.load()
     await side.until_up()
     position = 0
@@ -89,7 +88,7 @@ async def empty_link(bench):
     await side.until(lambda: windows(side), "GET_DEVICES")
     await side.ping()
     assert await bench.virtio_devices() == []
-    side.plug(9, Rng())
+    side.plug(9, bench.short_lived())
     await side.until_up()
 
 
@@ -155,12 +154,11 @@ async def removed_without_a_word(bench):
     side = bench.side
     side.add(1, Rng())
     side.add(2, Rng())
-    await bench.load(timeout_ms=2000)
+    await bench.load()
     await side.until_up()
     del side.devices[1]
-    async with calling(side):
-        side.plug(3, Rng())
-        await side.until_up(3)
+    side.plug(3, Rng())
+    await side.until_up(3)
     await bench.logs("device 1: removed")
     assert len(await bench.virtio_devices()) == 2
 
@@ -169,9 +167,10 @@ async def removed_without_a_word(bench):
 async def another_device(bench):
     """A number that was free can come back as anything."""
     side = bench.side
-    side.add(6, Rng())
+    rng = side.add(6, Rng())
     await bench.load()
     await side.until_up()
+    await bench.until_read(rng)
     side.unplug(6)
     side.plug(6, Disk())
     await side.until_up(6)
@@ -229,12 +228,12 @@ async def unknown_state(bench):
 async def events_during_enumeration(bench):
     """A device that comes while the others are being listed is not missed."""
     side = bench.side
-    side.add(1, Rng())
+    side.add(1, bench.short_lived())
 
     def script(request, answers):
         if request.is_transport(wire.GET_DEVICE_INFO, 1):
             if 2 not in side.devices:
-                side.plug(2, Rng())
+                side.plug(2, bench.short_lived())
         return answers
 
     side.script = script
@@ -247,7 +246,7 @@ async def events_during_enumeration(bench):
 async def old_messages(bench):
     """What the device queue holds when the driver starts is void."""
     side = bench.side
-    side.add(1, Rng())
+    side.add(1, bench.short_lived())
     side.send(*[wire.event_device(5, wire.DEVICE_READY)] * (NUM_SLOTS - 1))
     await bench.load()
     await side.until_up()
@@ -262,6 +261,7 @@ async def late_start(bench):
     side.deaf = True
     await bench.load(timeout_ms=500)
     await bench.logs("does not answer")
+    await bench.change(timeout_ms=10000)
     side.forget_queue()
     side.restart()
     side.plug(1, Rng())

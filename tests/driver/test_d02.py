@@ -3,7 +3,7 @@
 and a late or foreign one is dropped."""
 
 import wire
-from bench import ScriptedBench
+from bench import VDB, ScriptedBench
 from devices import Disk, Rng
 from harness import test
 from scripts import Keep, calling, to
@@ -21,7 +21,8 @@ async def two_disks(bench):
     await bench.load()
     await side.until_up()
     # Both must have been looked at for partitions, which needs no requests.
-    await bench.shell("ls /sys/block/vda /sys/block/vdb >/dev/null")
+    await bench.until_disk()
+    await bench.until_disk(VDB)
     return side
 
 
@@ -126,16 +127,14 @@ async def answered_twice(bench):
 async def late_answers(bench):
     """An answer that comes when nobody waits any longer is dropped, and what
     is being asked at that time is not mistaken for it."""
-    side = bench.side
-    side.add(1, Disk())
-    side.add(2, Disk())
-    await bench.load(timeout_ms=1000)
-    await side.until_up()
+    side = await two_disks(bench)
+    await bench.change(timeout_ms=1000)
     dropped = await bench.dropped()
     keep = side.script = Keep(side, to(wire.SET_CONFIG))
     async with calling(side):
         await bench.shell(SET_CACHE.format("vda"))
         await bench.logs(r"device 1: request 0x06 failed")
+        await bench.change(timeout_ms=60000)
         second = bench.run(SET_CACHE.format("vdb"))
         await keep.wait_for(2)
         late, awaited = keep.kept
@@ -178,7 +177,7 @@ async def reserved_bits(bench):
     """Reserved bits of the type, and more bytes than the message needs, are no
     reason to drop an answer."""
     side = bench.side
-    side.add(1, Rng())
+    side.add(1, bench.short_lived())
 
     def script(_request, answers):
         return [a.but(type=a.type | 0xfc, payload=a.payload.ljust(

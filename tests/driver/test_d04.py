@@ -28,7 +28,7 @@ async def one_disk(bench, **parameters):
     disk = bench.side.add(1, Disk())
     await bench.load(**parameters)
     await bench.side.until_up()
-    await bench.shell("cat /sys/block/vda/cache_type")
+    await bench.until_disk()
     return disk
 
 
@@ -125,4 +125,6 @@ async def event_config(bench):
     side.send(wire.event(wire.EVENT_CONFIG, 1, disk.status, disk.generation,
                          0, 0))
     await bench.logs(r"new size: 4096 512-byte logical blocks")
+    # Which it says before it is so
+    await bench.logs("detected capacity change from 2048 to 4096")
     assert await bench.shell("cat /sys/block/vda/size") == "4096"

@@ -137,7 +137,7 @@ async def get_config(bench):
 async def device_status(bench):
     """A status that nobody has set, and one that is not there."""
     for msg_id in wire.GET_DEVICE_STATUS, wire.SET_DEVICE_STATUS:
-        await odd_answers(bench, Rng, msg_id, [
+        await odd_answers(bench, type(bench.short_lived()), msg_id, [
             Case(case.what, nonzero_status(case.alter), None, case.common)
             for case in [*words("status", 0), *short(4)]])
         await bench.unload()
@@ -178,8 +178,11 @@ async def set_config(bench):
     await odd_answers(bench, Disk, wire.SET_CONFIG, [
         *words("generation", 0), *words("offset", 1), *words("length", 2),
         *(replace(case, usable=True) for case in short(12))])
+    count = len(bench.side.devices)
+    await bench.until(f"[ $(ls -d /sys/block/vd*/cache_type | wc -l) = {count}"
+                      " ]")
     disks = (await bench.shell("ls /sys/block | grep ^vd")).split()
-    assert len(disks) == len(bench.side.devices)
+    assert len(disks) == count
     for disk in disks:
         await bench.shell("echo 'write through'"
                           f" >/sys/block/{disk}/cache_type || true")
@@ -190,7 +193,7 @@ async def get_devices(bench):
     """Windows that overlap, go backwards, are larger than what was asked for or
     than the message, or never end."""
     side = bench.side
-    side.add(1, Rng())
+    side.add(1, bench.short_lived())
     await bench.load(timeout_ms=TIMEOUT_MS)
     await side.until_up()
     bitmap = bytes(50)
@@ -214,7 +217,7 @@ async def get_devices(bench):
         # Each next_offset must lie beyond the one before.
         assert len(asked) <= 65536 // 8
         side.fresh_script()
-    side.add(2, Rng())
+    side.add(2, bench.short_lived())
     side.plug(1, side.devices[1])
     await side.until_up()
 
@@ -308,9 +311,10 @@ async def overwrite(bench, page, where, value):
     """Put `value` in the place of an index of a link that is in use."""
     side = bench.side
     side.fresh()
-    side.add(1, Rng())
+    rng = side.add(1, Rng())
     await bench.load(timeout_ms=TIMEOUT_MS)
     await side.until_up()
+    await bench.until_read(rng)
     side.deaf = True
     getattr(side.link, page).put(where, value)
     side.link.ring()
@@ -319,11 +323,12 @@ async def overwrite(bench, page, where, value):
 async def index_out_of_range(bench, page, where):
     """One of the indices that are the device side's leaves the queue: the link
     is closed, its devices can be removed, and a new start is a good one."""
-    for value in (NUM_SLOTS, NUM_SLOTS + 1, 0x80000000, 0xffffffff):
+    for turn, value in enumerate(
+            (NUM_SLOTS, NUM_SLOTS + 1, 0x80000000, 0xffffffff)):
         await overwrite(bench, page, where, value)
         # With a full queue or an empty one it may be looked at late.
         job = bench.run("dd if=/dev/hwrng of=/dev/null bs=64 count=1 2>&1")
-        await bench.logs("index of a queue out of range")
+        await bench.logs("index of a queue out of range", turn + 1)
         await bench.unload()
         await job.wait()
     await starts_anew(bench)
@@ -369,7 +374,7 @@ async def peer_ids(bench):
     """Whatever the block with the ids says: nothing bad comes of it, and a
     device side that corrects it is found."""
     side = bench.side
-    side.add(1, Rng())
+    side.add(1, bench.short_lived())
     for magic in IDS_MAGIC, 0, 0xffffffff:
         for value in bench.size((0, 0xffffffff), EXTREMES):
             side.link.memory[IDS:IDS + 16] = le32(magic, value, value, value)
