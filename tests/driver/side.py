@@ -82,12 +82,15 @@ class Side:
     def _rung(self):
         if self.deaf:
             return
-        count = 0
-        for message in self.link.receive():
+        messages = list(self.link.receive())
+        for i, message in enumerate(messages, 1):
             self.received.append(message)
-            self._handle(message)
-            count += 1
-        if count:
+            # Rings that were given up before we had time for them are no
+            # longer the device's.
+            if not (message.is_transport(wire.EVENT_AVAIL) and any(
+                    m.is_reset(message.dev_num) for m in messages[i:])):
+                self._handle(message)
+        if messages:
             # The driver may have found its queue full.
             self.link.ring()
             self._changed.set()

@@ -96,6 +96,11 @@ class Message:
         return (not self.is_bus and self.msg_id == msg_id
                 and dev_num in (None, self.dev_num))
 
+    def is_reset(self, dev_num=None):
+        """Whether it resets a device, this one if given."""
+        return (self.is_transport(SET_DEVICE_STATUS, dev_num)
+                and self.unpack_le32() == (0,))
+
     def unpack_le32(self):
         """The payload as integers of 32 bits."""
         return struct.unpack_from(f"<{len(self.payload) // 4}I", self.payload)
