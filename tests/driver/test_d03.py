@@ -60,6 +60,24 @@ for name, number in REQUESTS.items():
          number)(give_up_one)
 
 
+@test("/driver/d-03/removed-while-asked", ScriptedBench)
+async def removed_while_asked(bench):
+    """A device that goes has no answers to what it is asked just then: nobody
+    waits for them, and the next one is looked at at once."""
+    side = bench.side
+    await bench.load(timeout_ms=600000)
+    for msg_id in REQUESTS.values():
+        side.received.clear()
+        side.script = unanswered(to(msg_id, 1))
+        side.plug(1, Disk())
+        await side.received_one(msg_id, 1)
+        side.unplug(1)
+    side.fresh_script()
+    side.plug(1, Disk())
+    await side.until_up()
+    assert not [line for line in bench.log() if "giving the device up" in line]
+
+
 @test("/driver/d-03/unanswered-set-config", ScriptedBench)
 async def unanswered_set_config(bench):
     """A device that is in use stops to answer: who waits gets to know, and

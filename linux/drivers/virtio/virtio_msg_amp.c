@@ -24,9 +24,6 @@
 
 #define AMP_NUM_DEVICES		65536
 
-/* Not a device number */
-#define AMP_ADDING_NONE		(-1)
-
 /* The window of GET_DEVICES whose answer just fits a slot */
 #define AMP_DEVICES_WINDOW \
 	(8 * (VIRTIO_MSG_SPSC_SLOT_SIZE - VIRTIO_MSG_HDR_SIZE - \
@@ -89,6 +86,8 @@ enum amp_flags {
 };
 
 struct amp_request {
+	/* NULL for what is asked of the bus */
+	const struct amp_device *adev;
 	const struct virtio_msg *request;
 	struct virtio_msg *response;
 	struct completion done;
@@ -135,14 +134,20 @@ static unsigned long amp_timeout(void)
 				      AMP_MIN_TIMEOUT_MS, AMP_MAX_TIMEOUT_MS));
 }
 
-/* Nobody waits for answers any longer that can no longer come. */
-static void amp_abort_requests(struct virtio_msg_amp *amp, int result)
+/*
+ * Nobody waits for answers any longer that can no longer come: to what is asked
+ * of a device, or, without one, to all.
+ */
+static void amp_abort_requests(struct virtio_msg_amp *amp,
+			       const struct amp_device *adev, int result)
 {
 	struct amp_request *req;
 	unsigned long flags, token;
 
 	xa_lock_irqsave(&amp->requests, flags);
 	xa_for_each(&amp->requests, token, req) {
+		if (adev && req->adev != adev)
+			continue;
 		req->result = result;
 		complete(&req->done);
 	}
@@ -160,7 +165,7 @@ static void amp_fail(struct virtio_msg_amp *amp)
 		return;
 
 	set_bit(AMP_TELL_FAILED, &amp->flags);
-	amp_abort_requests(amp, -EIO);
+	amp_abort_requests(amp, NULL, -EIO);
 	queue_work(amp->urgent, &amp->breaking);
 }
 
@@ -322,17 +327,19 @@ static void amp_find_silent(struct virtio_msg_amp *amp, unsigned long since)
 	}
 	atomic_inc(&amp->silences);
 	set_bit(AMP_TELL_SILENT, &amp->flags);
-	amp_abort_requests(amp, -EHOSTDOWN);
+	amp_abort_requests(amp, NULL, -EHOSTDOWN);
 	/* If it goes on one day, it is to answer the reset before all else. */
 	if (amp_given_up(amp))
 		amp_break_devices(amp, true);
 	queue_work(amp->urgent, &amp->breaking);
 }
 
-static int amp_transfer(struct virtio_msg_amp *amp, struct virtio_msg *request,
-			struct virtio_msg *response)
+static int amp_transfer(struct virtio_msg_amp *amp,
+			const struct amp_device *adev,
+			struct virtio_msg *request, struct virtio_msg *response)
 {
 	struct amp_request req = {
+		.adev = adev,
 		.request = request,
 		.response = response,
 	};
@@ -354,6 +361,12 @@ static int amp_transfer(struct virtio_msg_amp *amp, struct virtio_msg *request,
 	if (err < 0)
 		return err;
 	request->token = cpu_to_le16(token);
+
+	/* What its removal has aborted was not ours yet. */
+	if (adev && READ_ONCE(adev->removed)) {
+		xa_erase_irq(&amp->requests, token);
+		return -ENODEV;
+	}
 
 	/* What is aborted while it waits for room is not sent any more. */
 	err = -EAGAIN;
@@ -390,7 +403,9 @@ static int amp_device_transfer(struct virtio_msg_device *vmdev,
 			       struct virtio_msg *request,
 			       struct virtio_msg *response)
 {
-	return amp_transfer(to_amp_device(vmdev)->amp, request, response);
+	struct amp_device *adev = to_amp_device(vmdev);
+
+	return amp_transfer(adev->amp, adev, request, response);
 }
 
 static bool amp_device_notify(struct virtio_msg_device *vmdev,
@@ -536,6 +551,13 @@ static bool amp_ping(struct virtio_msg_amp *amp, const struct virtio_msg *msg)
 	return taken;
 }
 
+/* Nobody answers for a device that is gone. */
+static void amp_remove(struct virtio_msg_amp *amp, struct amp_device *adev)
+{
+	WRITE_ONCE(adev->removed, true);
+	amp_abort_requests(amp, adev, -ENODEV);
+}
+
 static bool amp_event_device(struct virtio_msg_amp *amp,
 			     const struct virtio_msg *msg)
 {
@@ -549,12 +571,13 @@ static bool amp_event_device(struct virtio_msg_amp *amp,
 			adev->ready = true;
 		break;
 	case VIRTIO_MSG_DEVICE_REMOVED:
-		if (amp->adding == num)
-			amp->adding = AMP_ADDING_NONE;
-		if (!adev)
+		if (!adev) {
+			if (amp->adding && amp->adding->vmdev.dev_num == num)
+				amp_remove(amp, amp->adding);
 			return true;
-		adev->removed = true;
+		}
 		virtio_msg_break(&adev->vmdev, false);
+		amp_remove(amp, adev);
 		break;
 	default:
 		return false;
@@ -665,7 +688,7 @@ static void amp_check_restart(struct virtio_msg_amp *amp)
 
 	xa_for_each(&amp->devices, num, adev)
 		virtio_msg_break(&adev->vmdev, false);
-	amp_abort_requests(amp, -ECONNRESET);
+	amp_abort_requests(amp, NULL, -ECONNRESET);
 	atomic_inc(&amp->restarts);
 	set_bit(AMP_TELL_RESTARTED, &amp->flags);
 	amp_schedule_scan(amp);
@@ -748,7 +771,7 @@ static int amp_bus_transfer(struct virtio_msg_amp *amp, u8 msg_id,
 	request->msg_size = cpu_to_le16(VIRTIO_MSG_HDR_SIZE + request_len);
 	memset(response, 0, sizeof(*response));
 
-	err = amp_transfer(amp, request, response);
+	err = amp_transfer(amp, NULL, request, response);
 	if (!err && le16_to_cpu(response->msg_size) <
 		    VIRTIO_MSG_HDR_SIZE + response_len)
 		err = -EPROTO;
@@ -852,24 +875,22 @@ static void amp_finish_leaving(struct virtio_msg_amp *amp)
  */
 static int amp_enter_device(struct virtio_msg_amp *amp, struct amp_device *adev)
 {
-	u16 num = adev->vmdev.dev_num;
-	bool gone;
 	int err;
 
 	spin_lock_irq(&amp->rx_lock);
-	amp->adding = num;
+	amp->adding = adev;
 	spin_unlock_irq(&amp->rx_lock);
 
 	err = virtio_msg_init(&adev->vmdev);
 	if (!err)
-		err = xa_insert(&amp->devices, num, adev, GFP_KERNEL);
+		err = xa_insert(&amp->devices, adev->vmdev.dev_num, adev,
+				GFP_KERNEL);
 
 	spin_lock_irq(&amp->rx_lock);
-	gone = amp->adding == AMP_ADDING_NONE;
-	amp->adding = AMP_ADDING_NONE;
+	amp->adding = NULL;
 	spin_unlock_irq(&amp->rx_lock);
 
-	if (!err && gone) {
+	if (!err && adev->removed) {
 		amp_erase_device(amp, adev);
 		err = -ENODEV;
 	}
@@ -1245,7 +1266,6 @@ int virtio_msg_amp_init(struct virtio_msg_amp *amp, void *driver_queue,
 	xa_init_flags(&amp->requests, XA_FLAGS_ALLOC | XA_FLAGS_LOCK_IRQ);
 	xa_init(&amp->devices);
 	amp->heard = jiffies;
-	amp->adding = AMP_ADDING_NONE;
 	INIT_DELAYED_WORK(&amp->scan, amp_scan);
 	INIT_WORK(&amp->breaking, amp_break_work);
 	INIT_WORK(&amp->beating, amp_beat_work);

@@ -19,6 +19,7 @@
 /* How many answers to a PING can wait for room */
 #define VIRTIO_MSG_AMP_PINGS	VIRTIO_MSG_SPSC_NUM_SLOTS
 
+struct amp_device;
 struct virtio_msg_amp;
 
 /**
@@ -60,8 +61,7 @@ struct virtio_msg_amp_ops {
  * @room: where requests wait for room
  * @rx_lock: protects @rx, @received, @adding, and who of the devices leaves; held
  *	while messages are handled
- * @adding: the number of the device that is just being added; not a number when
- *	there is none, or it has been removed meanwhile
+ * @adding: the device that is just being added, which @devices may not have yet
  * @rx: the device queue
  * @received: the message that is being handled
  * @requests: struct amp_request by token
@@ -104,7 +104,7 @@ struct virtio_msg_amp {
 
 	/* outermost: rx, received, adding, leaving; for one message at a time */
 	spinlock_t rx_lock;
-	int adding;
+	struct amp_device *adding;
 	struct virtio_msg_spsc rx;
 	u64 received[VIRTIO_MSG_SPSC_SLOT_SIZE / 8];
 

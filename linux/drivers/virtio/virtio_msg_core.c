@@ -105,6 +105,11 @@ static int vm_transfer(struct virtio_msg_device *vmdev, u8 msg_id,
 	memset(response, 0, sizeof(*response));
 
 	err = vmdev->ops->transfer(vmdev, request, response);
+	/* That is not a failure. */
+	if (err == -ENODEV) {
+		virtio_msg_break(vmdev, false);
+		return err;
+	}
 	if (!err && le16_to_cpu(response->msg_size) <
 		    VIRTIO_MSG_HDR_SIZE + response_len)
 		err = -EPROTO;

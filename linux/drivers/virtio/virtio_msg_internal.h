@@ -46,7 +46,7 @@ struct virtio_msg_vq {
  *	holds a header, whose msg_size lies between the header's size and the
  *	device's max_msg_size, and that many bytes.  Returns in bounded time: 0 or
  *	a negative error, -EHOSTDOWN if the device side was found to be silent
- *	before.  May sleep.
+ *	before, -ENODEV if it has said that the device is gone.  May sleep.
  * @post: like @transfer, but does not wait, neither for room nor for the answer,
  *	and may fail unnoticed
  * @notify: send EVENT_AVAIL for @mvq now or as soon as there is room; several
