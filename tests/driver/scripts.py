@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Scripts for the device side, from which tests choose; see side.Side."""
 
-import asyncio
-import contextlib
-
 
 def to(msg_id, dev_num=None):
     """A condition: requests with this id, to this device if it is given."""
@@ -48,22 +45,3 @@ class Keep:
         kept, self.kept = self.kept, []
         self._chosen = lambda request: False
         self._side.send(*kept)
-
-
-@contextlib.asynccontextmanager
-async def calling(side, seconds=0.1):
-    """Meanwhile, let the device side send a PING now and then: it is alive,
-    whatever it does not answer. It begins when the driver does."""
-    async def call():
-        # What is sent before that is void.
-        await side.until(lambda: side.received, "the driver")
-        while True:
-            await side.ping()
-            await asyncio.sleep(seconds)
-
-    task = asyncio.create_task(call())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)

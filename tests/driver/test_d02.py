@@ -6,7 +6,7 @@ import wire
 from bench import VDB, ScriptedBench
 from devices import Disk, Rng
 from harness import test
-from scripts import Keep, calling, to
+from scripts import Keep, to
 from wire import le32
 
 # A request of vda or vdb that the kernel waits for
@@ -131,18 +131,17 @@ async def late_answers(bench):
     await bench.change(timeout_ms=1000)
     dropped = await bench.dropped()
     keep = side.script = Keep(side, to(wire.SET_CONFIG))
-    async with calling(side):
-        await bench.shell(SET_CACHE.format("vda"))
-        await bench.logs(r"device 1: request 0x06 failed")
-        await bench.change(timeout_ms=60000)
-        second = bench.run(SET_CACHE.format("vdb"))
-        await keep.wait_for(2)
-        late, awaited = keep.kept
-        side.send(late)
-        await side.ping()
-        assert await bench.dropped() == dropped + 1
-        side.send(awaited)
-        await second.succeed()
+    await bench.shell(SET_CACHE.format("vda"))
+    await bench.logs(r"device 1: request 0x06 failed")
+    await bench.change(timeout_ms=60000)
+    second = bench.run(SET_CACHE.format("vdb"))
+    await keep.wait_for(2)
+    late, awaited = keep.kept
+    side.send(late)
+    await side.ping()
+    assert await bench.dropped() == dropped + 1
+    side.send(awaited)
+    await second.succeed()
     assert not any("device 2" in line and "giving" in line
                    for line in bench.log())
 
@@ -158,18 +157,17 @@ async def late_answers_of_the_bus(bench):
     dropped = await bench.dropped()
     keep = side.script = Keep(side, lambda request: request.is_bus and
                               request.msg_id == wire.BUS_GET_DEVICES)
-    async with calling(side):
-        side.send(wire.event_device(1, wire.DEVICE_READY))
-        await bench.logs("cannot list the devices")
-        side.send(wire.event_device(1, wire.DEVICE_READY))
-        await keep.wait_for(2)
-        late, awaited = keep.kept
-        # This one knows of no device at all.
-        side.send(late.but(payload=late.payload[:6] + bytes(50)))
-        await side.ping()
-        assert await bench.dropped() == dropped + 1
-        side.send(awaited)
-        await bench.read_rng()
+    side.send(wire.event_device(1, wire.DEVICE_READY))
+    await bench.logs("cannot list the devices")
+    side.send(wire.event_device(1, wire.DEVICE_READY))
+    await keep.wait_for(2)
+    late, awaited = keep.kept
+    # This one knows of no device at all.
+    side.send(late.but(payload=late.payload[:6] + bytes(50)))
+    await side.ping()
+    assert await bench.dropped() == dropped + 1
+    side.send(awaited)
+    await bench.read_rng()
 
 
 @test("/driver/d-02/reserved-bits", ScriptedBench)

@@ -6,7 +6,7 @@ import wire
 from bench import VDA, ScriptedBench
 from devices import Disk, Rng
 from harness import test
-from scripts import calling, to, unanswered
+from scripts import to, unanswered
 
 TIMEOUT_MS = 1000
 # What all that is waited for may take together, in seconds: some timeouts of
@@ -33,10 +33,9 @@ async def give_up_one(bench, msg_id):
     side.add(1, Disk())
     side.add(2, Rng())
     side.script = unanswered(to(msg_id, 1))
-    async with calling(side):
-        await bench.load(timeout_ms=TIMEOUT_MS)
-        await side.until_up(2)
-        await bench.read_rng()
+    await bench.load(timeout_ms=TIMEOUT_MS)
+    await side.until_up(2)
+    await bench.read_rng()
     assert not side.devices[1].is_up or msg_id == wire.SET_DEVICE_STATUS
     unanswered_one = side.requests(msg_id, 1)[0]
     after = side.received[side.received.index(unanswered_one) + 1:]
@@ -50,8 +49,7 @@ async def give_up_one(bench, msg_id):
     await bench.logs(rf"device 1: request 0x{msg_id:02x} failed")
     side.script = unanswered(to(msg_id, 1))
     begin = await bench.uptime()
-    async with calling(side):
-        await bench.unload()
+    await bench.unload()
     assert await bench.uptime() - begin < BOUND
 
 
@@ -88,15 +86,14 @@ async def unanswered_set_config(bench):
     await side.until_up()
     await bench.until_disk()
     side.script = unanswered(to(wire.SET_CONFIG))
-    async with calling(side):
-        begin = await bench.uptime()
-        await bench.shell(
-            "echo 'write through' >/sys/block/vda/cache_type")
-        assert await bench.uptime() - begin < BOUND
-        await bench.logs("device 1: request 0x06 failed")
-        await bench.shell(
-            "[ ! -e /sys/block/vda/cache_type ] ||"
-            " echo 'write back' >/sys/block/vda/cache_type || true")
+    begin = await bench.uptime()
+    await bench.shell(
+        "echo 'write through' >/sys/block/vda/cache_type")
+    assert await bench.uptime() - begin < BOUND
+    await bench.logs("device 1: request 0x06 failed")
+    await bench.shell(
+        "[ ! -e /sys/block/vda/cache_type ] ||"
+        " echo 'write back' >/sys/block/vda/cache_type || true")
     assert len(side.requests(wire.SET_CONFIG)) == 1
 
 

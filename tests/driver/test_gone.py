@@ -242,6 +242,30 @@ async def heartbeat(bench):
     assert await bench.dropped() == 0
 
 
+@test("/driver/gone/silence-in-a-full-queue", ScriptedBench)
+async def silence_in_a_full_queue(bench):
+    """A device side that stands still, with no room for a PING, is asked when
+    it goes on, even if it has nothing to say of all that it finds."""
+    side = bench.side
+    side.add(1, Rng())
+    await bench.load(**SHORT)
+    await side.until_up()
+    queue = side.link.driver_queue
+    for rings in (True, False):
+        side.deaf = True
+        side.send(*[wire.Message(wire.BUS, wire.BUS_PING, 0, 1, b"full")] *
+                  (NUM_SLOTS - 1))
+        await bench.until(f"grep -q silent {FUNCTION}/virtio_msg/state")
+        assert (queue.get(HEAD) + 1) % NUM_SLOTS == queue.index
+        resets = side.devices[1].resets
+        side.forget_queue()
+        if rings:
+            side.link.ring()
+        await side.until(lambda before=resets: side.devices[1].is_up and
+                         side.devices[1].resets > before, "the device again")
+        assert await state(bench) == "up"
+
+
 @test("/driver/gone/needs-reset", ScriptedBench)
 async def needs_reset(bench):
     """A device that has failed is reset before its requests end."""

@@ -194,11 +194,11 @@ static int amp_put(struct virtio_msg_amp *amp, const struct virtio_msg *msg)
 	return err;
 }
 
-static int amp_put_pong(struct virtio_msg_amp *amp,
+static int amp_put_ping(struct virtio_msg_amp *amp, u8 type,
 			const struct virtio_msg_amp_ping *ping)
 {
 	struct virtio_msg msg = {
-		.type = VIRTIO_MSG_TYPE_BUS | VIRTIO_MSG_TYPE_RESPONSE,
+		.type = VIRTIO_MSG_TYPE_BUS | type,
 		.msg_id = VIRTIO_MSG_BUS_PING,
 		.token = ping->token,
 		.msg_size = cpu_to_le16(VIRTIO_MSG_HDR_SIZE + sizeof(msg.ping)),
@@ -231,11 +231,20 @@ static int amp_put_avail(struct virtio_msg_amp *amp, struct virtio_msg_vq *mvq)
  */
 static unsigned int amp_flush(struct virtio_msg_amp *amp)
 {
+	/* No request that somebody waits for has this token. */
+	static const struct virtio_msg_amp_ping question = {};
 	struct virtio_msg_vq *mvq, *next;
 	unsigned int sent = 0;
 
+	if (amp->ask) {
+		if (amp_put_ping(amp, 0, &question))
+			return sent;
+		amp->ask = false;
+		sent++;
+	}
 	while (amp->num_pings) {
-		if (amp_put_pong(amp, &amp->pings[amp->first_ping]))
+		if (amp_put_ping(amp, VIRTIO_MSG_TYPE_RESPONSE,
+				 &amp->pings[amp->first_ping]))
 			return sent;
 		amp->first_ping = (amp->first_ping + 1) % VIRTIO_MSG_AMP_PINGS;
 		amp->num_pings--;
@@ -261,7 +270,7 @@ static void amp_flush_later(struct virtio_msg_amp *amp)
 /* Caller holds tx_lock. */
 static bool amp_waiting(struct virtio_msg_amp *amp)
 {
-	return amp->num_pings || !list_empty(&amp->pending);
+	return amp->ask || amp->num_pings || !list_empty(&amp->pending);
 }
 
 /* Returns false if the message has to wait for room. */
@@ -311,6 +320,39 @@ static bool amp_given_up(struct virtio_msg_amp *amp)
 		test_bit(AMP_STOPPING, &amp->flags));
 }
 
+/* Asked, without an answer or anything else since */
+static bool amp_asked(struct virtio_msg_amp *amp)
+{
+	return READ_ONCE(amp->asked) &&
+	       time_before_eq(READ_ONCE(amp->heard), READ_ONCE(amp->asked_at));
+}
+
+/*
+ * Sends a PING, unless one is under way.  The answer comes to amp_response(),
+ * and need not: any message will do.  Any context, no locks held.
+ */
+static void amp_ask(struct virtio_msg_amp *amp)
+{
+	unsigned long flags;
+	unsigned int sent = 0;
+	bool waiting;
+
+	spin_lock_irqsave(&amp->tx_lock, flags);
+	if (!amp_asked(amp)) {
+		WRITE_ONCE(amp->asked_at, jiffies);
+		WRITE_ONCE(amp->asked, true);
+		amp->ask = true;
+		sent = amp_flush(amp);
+	}
+	waiting = amp_waiting(amp);
+	spin_unlock_irqrestore(&amp->tx_lock, flags);
+
+	if (sent)
+		amp->ops->ring(amp);
+	if (waiting)
+		amp_flush_later(amp);
+}
+
 /*
  * Something was asked, long ago, at the time of since.  Any context, no locks
  * held.
@@ -332,6 +374,27 @@ static void amp_find_silent(struct virtio_msg_amp *amp, unsigned long since)
 	if (amp_given_up(amp))
 		amp_break_devices(amp, true);
 	queue_work(amp->urgent, &amp->breaking);
+	/* And it is to call then, even if it has no answer to all the rest. */
+	if (READ_ONCE(heartbeat_ms))
+		amp_ask(amp);
+}
+
+/*
+ * Waits for the answer to what was asked at the time of since, for so many
+ * jiffies.  It may be one device alone that does not answer, so that in the
+ * middle of a silence the bus is asked, too.  Returns 0 if no answer came.
+ */
+static long amp_wait(struct virtio_msg_amp *amp, struct amp_request *req,
+		     unsigned long since, long left)
+{
+	long half = left / 2;
+
+	if (wait_for_completion_timeout(&req->done, half))
+		return 1;
+	if (READ_ONCE(heartbeat_ms) &&
+	    time_before_eq(READ_ONCE(amp->heard), since))
+		amp_ask(amp);
+	return wait_for_completion_timeout(&req->done, left - half);
 }
 
 static int amp_transfer(struct virtio_msg_amp *amp,
@@ -375,7 +438,7 @@ static int amp_transfer(struct virtio_msg_amp *amp,
 				  amp_send(amp, request, &err),
 				  amp_timeout());
 	if (left && !err)
-		left = wait_for_completion_timeout(&req.done, left);
+		left = amp_wait(amp, &req, start, left);
 
 	/* From here on no answer can find us. */
 	xa_erase_irq(&amp->requests, token);
@@ -509,7 +572,7 @@ static bool amp_response(struct virtio_msg_amp *amp,
 	unsigned long flags;
 	bool match;
 
-	/* No request that somebody waits for has this token. */
+	/* Nobody waits for the answer to a heartbeat. */
 	if (!msg->token && msg->type & VIRTIO_MSG_TYPE_BUS &&
 	    msg->msg_id == VIRTIO_MSG_BUS_PING)
 		return xchg(&amp->asked, false);
@@ -680,8 +743,11 @@ static void amp_check_restart(struct virtio_msg_amp *amp)
 			amp_fail(amp);
 	}
 	/* Who asked the one before does not wait for the answers of this one. */
-	if (restarted)
+	if (restarted) {
 		amp->num_pings = 0;
+		amp->ask = false;
+		WRITE_ONCE(amp->asked, false);
+	}
 	spin_unlock(&amp->tx_lock);
 	if (!restarted)
 		return;
@@ -997,23 +1063,6 @@ static unsigned long amp_heartbeat_period(void)
 				      AMP_MAX_HEARTBEAT_MS));
 }
 
-/* The answer comes to amp_response(), and need not: any message will do. */
-static void amp_ask(struct virtio_msg_amp *amp)
-{
-	struct virtio_msg request = {
-		.type = VIRTIO_MSG_TYPE_BUS,
-		.msg_id = VIRTIO_MSG_BUS_PING,
-		.msg_size = cpu_to_le16(VIRTIO_MSG_HDR_SIZE +
-					sizeof(request.ping)),
-	};
-	int err;
-
-	amp->asked_at = jiffies;
-	WRITE_ONCE(amp->asked, true);
-	/* No room is not an answer, either. */
-	amp_send(amp, &request, &err);
-}
-
 /* Returns after how many jiffies to look again. */
 static unsigned long amp_beat(struct virtio_msg_amp *amp)
 {
@@ -1021,16 +1070,21 @@ static unsigned long amp_beat(struct virtio_msg_amp *amp)
 	unsigned long timeout = amp_timeout();
 	unsigned long heard = READ_ONCE(amp->heard);
 	unsigned long now = jiffies;
+	unsigned long asked_at;
 
-	if (!READ_ONCE(heartbeat_ms) || xa_empty(&amp->devices) ||
-	    amp_failed(amp) || test_bit(AMP_SILENT, &amp->flags)) {
-		WRITE_ONCE(amp->asked, false);
+	if (test_bit(AMP_SILENT, &amp->flags)) {
+		/* Who goes on may make room without a word. */
+		amp_use_room(amp, false);
 		return period;
 	}
-	if (READ_ONCE(amp->asked) && time_before_eq(heard, amp->asked_at)) {
-		if (time_before(now, amp->asked_at + timeout))
-			return min(period, amp->asked_at + timeout - now);
-		amp_find_silent(amp, amp->asked_at);
+	if (!READ_ONCE(heartbeat_ms) || xa_empty(&amp->devices) ||
+	    amp_failed(amp))
+		return period;
+	if (amp_asked(amp)) {
+		asked_at = READ_ONCE(amp->asked_at);
+		if (time_before(now, asked_at + timeout))
+			return min(period, asked_at + timeout - now);
+		amp_find_silent(amp, asked_at);
 		return period;
 	}
 	if (time_before(now, heard + period))

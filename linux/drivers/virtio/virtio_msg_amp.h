@@ -52,12 +52,13 @@ struct virtio_msg_amp_ops {
  * The five above are for the hardware's driver, which embeds this and sets
  * @dev and @ops; all the rest is private.
  *
- * @tx_lock: protects @tx, @pending and @pings
+ * @tx_lock: protects @tx, @pending, @pings and @ask
  * @tx: the driver queue
  * @pending: struct virtio_msg_vq whose notification waits for room
  * @pings: those whose answer waits for room, a ring
  * @first_ping: the oldest of them
  * @num_pings: how many there are
+ * @ask: a PING of ours waits for room
  * @room: where requests wait for room
  * @rx_lock: protects @rx, @received, @adding, and who of the devices leaves; held
  *	while messages are handled
@@ -77,9 +78,10 @@ struct virtio_msg_amp_ops {
  * @urgent: where work is done that others wait for
  * @scan: brings @devices in line with what the device side has
  * @breaking: gives all devices up when the link has failed or gone silent
- * @heartbeat: asks a device side that is silent whether it is there
- * @asked: it has done so, and there was no answer so far
+ * @asked: the device side was asked whether it is there, and there was no answer
+ *	so far
  * @asked_at: when, in jiffies
+ * @heartbeat: asks a device side that has been silent for a while
  * @beating: what the heartbeat does, on PREEMPT_RT
  * @hasten: removes devices that are given up while a scan waits for others
  * @hurry: gives devices up that take too long to leave
@@ -100,6 +102,7 @@ struct virtio_msg_amp {
 	struct virtio_msg_amp_ping pings[VIRTIO_MSG_AMP_PINGS];
 	unsigned int first_ping;
 	unsigned int num_pings;
+	bool ask;
 	wait_queue_head_t room;
 
 	/* outermost: rx, received, adding, leaving; for one message at a time */
