@@ -128,7 +128,7 @@ async def late_answers(bench):
     """An answer that comes when nobody waits any longer is dropped, and what
     is being asked at that time is not mistaken for it."""
     side = await two_disks(bench)
-    await bench.change(timeout_ms=1000)
+    await bench.change(timeout_ms=2000)
     dropped = await bench.dropped()
     keep = side.script = Keep(side, to(wire.SET_CONFIG))
     await bench.shell(SET_CACHE.format("vda"))
