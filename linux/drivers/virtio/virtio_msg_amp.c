@@ -323,8 +323,20 @@ static bool amp_given_up(struct virtio_msg_amp *amp)
 /* Asked, without an answer or anything else since */
 static bool amp_asked(struct virtio_msg_amp *amp)
 {
-	return READ_ONCE(amp->asked) &&
+	/* Pairs with the release in amp_ask(), which says why. */
+	return smp_load_acquire(&amp->asked) &&
 	       time_before_eq(READ_ONCE(amp->heard), READ_ONCE(amp->asked_at));
+}
+
+/*
+ * A PING is under way.  Who has read all that there was, and is silent all the
+ * same, has not answered ours.  Caller holds tx_lock.
+ */
+static bool amp_asking(struct virtio_msg_amp *amp)
+{
+	return amp->ask ||
+	       (amp_asked(amp) && !(test_bit(AMP_SILENT, &amp->flags) &&
+				    virtio_msg_spsc_all_read(&amp->tx)));
 }
 
 /*
@@ -334,16 +346,17 @@ static bool amp_asked(struct virtio_msg_amp *amp)
 static void amp_ask(struct virtio_msg_amp *amp)
 {
 	unsigned long flags;
-	unsigned int sent = 0;
+	unsigned int sent;
 	bool waiting;
 
 	spin_lock_irqsave(&amp->tx_lock, flags);
-	if (!amp_asked(amp)) {
+	if (!amp_asking(amp)) {
 		WRITE_ONCE(amp->asked_at, jiffies);
-		WRITE_ONCE(amp->asked, true);
+		/* Who sees that it was asked, sees when. */
+		smp_store_release(&amp->asked, true);
 		amp->ask = true;
-		sent = amp_flush(amp);
 	}
+	sent = amp_flush(amp);
 	waiting = amp_waiting(amp);
 	spin_unlock_irqrestore(&amp->tx_lock, flags);
 
@@ -374,9 +387,6 @@ static void amp_find_silent(struct virtio_msg_amp *amp, unsigned long since)
 	if (amp_given_up(amp))
 		amp_break_devices(amp, true);
 	queue_work(amp->urgent, &amp->breaking);
-	/* And it is to call then, even if it has no answer to all the rest. */
-	if (READ_ONCE(heartbeat_ms))
-		amp_ask(amp);
 }
 
 /*
@@ -757,6 +767,7 @@ static void amp_check_restart(struct virtio_msg_amp *amp)
 	amp_abort_requests(amp, NULL, -ECONNRESET);
 	atomic_inc(&amp->restarts);
 	set_bit(AMP_TELL_RESTARTED, &amp->flags);
+	amp_heard(amp);
 	amp_schedule_scan(amp);
 }
 
@@ -1073,8 +1084,9 @@ static unsigned long amp_beat(struct virtio_msg_amp *amp)
 	unsigned long asked_at;
 
 	if (test_bit(AMP_SILENT, &amp->flags)) {
-		/* Who goes on may make room without a word. */
-		amp_use_room(amp, false);
+		/* When it goes on, it is to call, whatever else it finds. */
+		if (READ_ONCE(heartbeat_ms))
+			amp_ask(amp);
 		return period;
 	}
 	if (!READ_ONCE(heartbeat_ms) || xa_empty(&amp->devices) ||

@@ -156,6 +156,17 @@ static inline int virtio_msg_spsc_room(const struct virtio_msg_spsc *q)
 }
 
 /**
+ * virtio_msg_spsc_all_read - has the reader read all messages
+ * @q: a queue that we write
+ *
+ * The caller serializes with virtio_msg_spsc_put().
+ */
+static inline bool virtio_msg_spsc_all_read(const struct virtio_msg_spsc *q)
+{
+	return le32_to_cpu(READ_ONCE(q->page->tail)) == q->index;
+}
+
+/**
  * virtio_msg_spsc_put - append a message
  * @q: a queue that we write
  * @msg: VIRTIO_MSG_SPSC_SLOT_SIZE bytes, 8-byte aligned
