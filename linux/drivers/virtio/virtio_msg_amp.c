@@ -447,8 +447,10 @@ static int amp_transfer(struct virtio_msg_amp *amp,
 				  completion_done(&req.done) ||
 				  amp_send(amp, request, &err),
 				  amp_timeout());
+	/* Whoever has just made room gets the time to answer, too. */
 	if (left && !err)
-		left = amp_wait(amp, &req, start, left);
+		left = amp_wait(amp, &req, start,
+				max_t(long, left, amp_timeout() / 2));
 
 	/* From here on no answer can find us. */
 	xa_erase_irq(&amp->requests, token);
