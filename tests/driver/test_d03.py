@@ -3,7 +3,7 @@
 and the device is marked broken: no endless sleep, no crash on unload."""
 
 import wire
-from bench import VDA, ScriptedBench
+from bench import FUNCTION, VDA, ScriptedBench
 from devices import Disk, Rng
 from harness import test
 from scripts import to, unanswered
@@ -35,10 +35,13 @@ async def give_up_one(bench, msg_id):
     side.add(1, Disk())
     side.add(2, Rng())
     side.script = unanswered(to(msg_id, 1))
-    await bench.load(timeout_ms=TIMEOUT_MS)
+    # Too rarely for the heartbeat to be what finds that the side is there
+    await bench.load(timeout_ms=TIMEOUT_MS, heartbeat_ms=60000)
     await side.until_up(2)
     await bench.read_rng()
     assert not side.devices[1].is_up or msg_id == wire.SET_DEVICE_STATUS
+    # The device side itself is not taken for dead.
+    assert await bench.shell(f"cat {FUNCTION}/virtio_msg/silences") == "0"
     unanswered_one = side.requests(msg_id, 1)[0]
     after = side.received[side.received.index(unanswered_one) + 1:]
     if msg_id == wire.GET_DEVICE_INFO:
