@@ -273,6 +273,20 @@ static bool amp_waiting(struct virtio_msg_amp *amp)
 	return amp->ask || amp->num_pings || !list_empty(&amp->pending);
 }
 
+/* Sends what waits for room, now if there is some.  Releases tx_lock. */
+static void amp_flush_unlock(struct virtio_msg_amp *amp, unsigned long flags)
+{
+	unsigned int sent = amp_flush(amp);
+	bool waiting = amp_waiting(amp);
+
+	spin_unlock_irqrestore(&amp->tx_lock, flags);
+
+	if (sent)
+		amp->ops->ring(amp);
+	if (waiting)
+		amp_flush_later(amp);
+}
+
 /* Returns false if the message has to wait for room. */
 static bool amp_send(struct virtio_msg_amp *amp, const struct virtio_msg *msg,
 		     int *result)
@@ -346,8 +360,6 @@ static bool amp_asking(struct virtio_msg_amp *amp)
 static void amp_ask(struct virtio_msg_amp *amp)
 {
 	unsigned long flags;
-	unsigned int sent;
-	bool waiting;
 
 	spin_lock_irqsave(&amp->tx_lock, flags);
 	if (!amp_asking(amp)) {
@@ -356,14 +368,7 @@ static void amp_ask(struct virtio_msg_amp *amp)
 		smp_store_release(&amp->asked, true);
 		amp->ask = true;
 	}
-	sent = amp_flush(amp);
-	waiting = amp_waiting(amp);
-	spin_unlock_irqrestore(&amp->tx_lock, flags);
-
-	if (sent)
-		amp->ops->ring(amp);
-	if (waiting)
-		amp_flush_later(amp);
+	amp_flush_unlock(amp, flags);
 }
 
 /*
@@ -488,8 +493,6 @@ static bool amp_device_notify(struct virtio_msg_device *vmdev,
 {
 	struct virtio_msg_amp *amp = to_amp_device(vmdev)->amp;
 	unsigned long flags;
-	unsigned int sent;
-	bool waiting;
 
 	if (amp_failed(amp))
 		return false;
@@ -498,14 +501,7 @@ static bool amp_device_notify(struct virtio_msg_device *vmdev,
 	mvq->next_offset = next_offset;
 	if (list_empty(&mvq->pending))
 		list_add_tail(&mvq->pending, &amp->pending);
-	sent = amp_flush(amp);
-	waiting = amp_waiting(amp);
-	spin_unlock_irqrestore(&amp->tx_lock, flags);
-
-	if (sent)
-		amp->ops->ring(amp);
-	if (waiting)
-		amp_flush_later(amp);
+	amp_flush_unlock(amp, flags);
 
 	return !amp_failed(amp);
 }
