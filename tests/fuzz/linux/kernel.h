@@ -60,6 +60,7 @@ typedef u64 phys_addr_t;
 #define DIV_ROUND_UP(n, d)  (((n) + (d) - 1) / (d))
 #define min(a, b)           MIN(a, b)
 #define min_t(type, a, b)   MIN((type)(a), (type)(b))
+#define max_t(type, a, b)   MAX((type)(a), (type)(b))
 #define clamp(v, low, high) CLAMP(v, low, high)
 #define rounddown_pow_of_two(n) (1U << (31 - __builtin_clz(n)))
 
@@ -81,6 +82,8 @@ typedef u64 phys_addr_t;
     __atomic_store_n((p), (val), __ATOMIC_RELEASE)
 #define virt_mb()                   __atomic_thread_fence(__ATOMIC_SEQ_CST)
 /* There is one processor: the compiler's order is all the order there is */
+#define smp_load_acquire            virt_load_acquire
+#define smp_store_release           virt_store_release
 #define smp_mb()                    __atomic_signal_fence(__ATOMIC_SEQ_CST)
 
 typedef struct {
