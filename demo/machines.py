@@ -4,7 +4,6 @@
 import asyncio
 import os
 import shlex
-import signal
 
 GIB = 1 << 30
 # Where the driver machine's RAM begins, in its own physical addresses.
@@ -114,16 +113,6 @@ async def _read_line(stream):
         return await stream.readexactly(overrun.consumed)
 
 
-async def _read_fd(descriptor):
-    """What can be read from a descriptor, as soon as that is something."""
-    loop = asyncio.get_running_loop()
-    readable = asyncio.Event()
-    loop.add_reader(descriptor, readable.set)
-    await readable.wait()
-    loop.remove_reader(descriptor)
-    return os.read(descriptor, 4096)
-
-
 class Machine(Process):
     """A virtual machine with a console and a control line.
 
@@ -187,60 +176,45 @@ class Machine(Process):
             self._server.close()
 
 
-class IvshmemServer:
-    """QEMU's ivshmem-server. It goes into the background once it takes
-    connections and then writes its process id, here into a pipe: that is the
-    moment to start its clients."""
+class IvshmemServer(Process):
+    """QEMU's ivshmem-server, in the foreground: what daemonises has no parent
+    whose end it could share."""
 
-    def __init__(self, program, directory, output):
+    def __init__(self, program, directory, output, unexpected):
+        super().__init__("ivshmem-server", "host", output, unexpected)
         self._program = program
-        self._output = output
-        self._pid_pipe = os.path.join(directory, "ivshmem-server.pid")
-        self._pid = None
         self.socket = os.path.join(directory, "ivshmem")
 
-    async def start(self):
-        os.mkfifo(self._pid_pipe)
-        pipe = os.open(self._pid_pipe, os.O_RDONLY | os.O_NONBLOCK)
-        try:
-            await self._start()
-            self._pid = os.pidfd_open(int(await _read_fd(pipe)))
-        finally:
-            os.close(pipe)
-
-    async def _start(self):
+    async def serve(self):
+        """Start, and wait until clients can connect."""
         # The directory of -m gets a file without a name, so that nothing of
         # it can stay behind.
-        argv = [self._program, "-S", self.socket, "-m", "/dev/shm",
-                "-l", "4M", "-n", "2", "-p", self._pid_pipe]
-        path = self._output.path("ivshmem-server")
-        with open(path, "w", encoding="utf-8") as log:
-            log.write("$ " + shlex.join(argv) + "\n")
-            log.flush()
-            process = await asyncio.create_subprocess_exec(
-                *argv, stdin=asyncio.subprocess.DEVNULL, stdout=log,
-                stderr=log, start_new_session=True)
-        if await process.wait() != 0:
-            raise Failure(f"ivshmem-server did not start, see {path}")
+        await self.start([self._program, "-F", "-S", self.socket,
+                          "-m", "/dev/shm", "-l", "4M", "-n", "2"])
+        self._tasks.append(asyncio.create_task(self._keep(self.stdout)))
+        # Nothing is said, nor does anything else happen, when it listens.
+        while not _listens(self.socket):
+            if self._process.returncode is not None:
+                raise Failure("ivshmem-server did not start, see "
+                              + self._output.path(self.name))
+            await asyncio.sleep(0.005)
 
-    async def stop(self):
-        if self._pid is None:
-            return
-        ended = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        loop.add_reader(self._pid, ended.set)
-        for number in signal.SIGTERM, signal.SIGKILL:
-            try:
-                signal.pidfd_send_signal(self._pid, number)
-                await asyncio.wait_for(ended.wait(), 2)
-                break
-            except ProcessLookupError:
-                break
-            except asyncio.TimeoutError:
-                continue
-        loop.remove_reader(self._pid)
-        os.close(self._pid)
-        self._pid = None
+    async def _keep(self, stream):
+        """Log what the server says, which nobody needs to see."""
+        while line := await _read_line(stream):
+            self._output.log(self.name,
+                             line.decode("utf-8", "replace").rstrip("\n"))
+
+
+def _listens(path):
+    """Whether connections to a Unix socket are taken."""
+    accepting = 0x10000
+    with open("/proc/net/unix", "rb") as sockets:
+        for line in sockets:
+            fields = line.rstrip(b"\n").split(maxsplit=7)
+            if fields[7:] == [os.fsencode(path)]:
+                return int(fields[3], 16) & accepting != 0
+    return False
 
 
 def _machine(qemu, name, machine, memory, console, control, options):

@@ -97,13 +97,14 @@ class ProcessBench(Bench):
 
     def __init__(self, kernel, full, output):
         super().__init__(kernel, full, output)
-        self.server = machines.IvshmemServer(SERVER, self.directory, output)
+        self.server = machines.IvshmemServer(SERVER, self.directory, output,
+                                             self._ended)
         self._started = False
         self.process = None
 
     async def open_link(self):
         if not self._started:
-            await self.server.start()
+            await self.server.serve()
             self._started = True
         return self.server.socket
 
