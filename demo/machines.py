@@ -2,6 +2,7 @@
 """The processes of the demo and their command lines."""
 
 import asyncio
+import contextlib
 import os
 import shlex
 
@@ -174,6 +175,9 @@ class Machine(Process):
             writer.close()
         if self._server:
             self._server.close()
+            # Not every version of Python leaves it there.
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.control_path)
 
 
 class IvshmemServer(Process):

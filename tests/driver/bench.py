@@ -120,7 +120,6 @@ class Bench:
         """Have the next test begin with another machine."""
         if self.machine:
             await self.machine.stop()
-            os.unlink(self.machine.control_path)
             self.machine = None
 
     async def settle(self):
