@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What differs between the kernels that the virtio-msg modules build for
+ * What differs between the kernels that the virtio-msg modules build for, as
+ * probe-kernel.sh has found it
  */
 #ifndef _VIRTIO_MSG_COMPAT_H
 #define _VIRTIO_MSG_COMPAT_H
 
 #include <linux/device.h>
 #include <linux/swiotlb.h>
-#include <linux/version.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 11, 0)
-/* Until 6.11 find_vqs() took the members of this as parallel arrays. */
+#include "virtio_msg_probes.h"
+
+#ifndef HAVE_VIRTQUEUE_INFO
+/* Such a kernel's find_vqs() takes the members of this as parallel arrays. */
 struct virtqueue_info {
 	const char *name;
 	vq_callback_t *callback;
@@ -23,7 +25,7 @@ struct virtqueue_info {
 #define VIRTIO_MSG_FIND_VQS_ARRAYS
 #endif
 
-#ifdef VIRTIO_F_NOTIFICATION_DATA
+#ifdef HAVE_VRING_NOTIFICATION_DATA
 /**
  * virtio_msg_notification_data - what EVENT_AVAIL says with NOTIFICATION_DATA
  * @vq: a queue whose notify function is running
@@ -61,10 +63,10 @@ static inline bool virtio_msg_bounced(struct device *dev, phys_addr_t address)
 {
 #ifdef CONFIG_SWIOTLB
 	struct io_tlb_mem *mem = dev->dma_io_tlb_mem;
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
-	struct io_tlb_mem *pool = mem;
-#else
+#ifdef HAVE_SWIOTLB_DEFPOOL
 	struct io_tlb_pool *pool = &mem->defpool;
+#else
+	struct io_tlb_mem *pool = mem;
 #endif
 
 	return mem && address >= pool->start && address < pool->end;

@@ -40,8 +40,11 @@ typedef u64 phys_addr_t;
 #define SMP_CACHE_BYTES 64
 #define GFP_KERNEL      0
 
-#define KERNEL_VERSION(a, b, c) ((a) << 16 | (b) << 8 | (c))
-#define LINUX_VERSION_CODE      KERNEL_VERSION(6, 12, 0)
+/* What a probe would find */
+#define HAVE_VIRTQUEUE_INFO             1
+#ifdef VIRTIO_F_NOTIFICATION_DATA
+#define HAVE_VRING_NOTIFICATION_DATA    1
+#endif
 #define IS_ENABLED(option)      (option)
 #define CONFIG_PREEMPT_RT       0
 
