@@ -17,6 +17,7 @@
 #include <linux/slab.h>
 
 #include "virtio_msg_amp.h"
+#include "virtio_msg_compat.h"
 #include "virtio_msg_internal.h"
 
 /* What one look at the device queue may take: one queue full */
@@ -1333,8 +1334,8 @@ int virtio_msg_amp_init(struct virtio_msg_amp *amp, void *driver_queue,
 	INIT_DELAYED_WORK(&amp->scan, amp_scan);
 	INIT_WORK(&amp->breaking, amp_break_work);
 	INIT_WORK(&amp->beating, amp_beat_work);
-	hrtimer_init(&amp->heartbeat, CLOCK_MONOTONIC, HRTIMER_MODE_REL_HARD);
-	amp->heartbeat.function = amp_heartbeat;
+	hrtimer_setup(&amp->heartbeat, amp_heartbeat, CLOCK_MONOTONIC,
+		      HRTIMER_MODE_REL_HARD);
 	INIT_DELAYED_WORK(&amp->hasten, amp_hasten_work);
 	INIT_DELAYED_WORK(&amp->hurry, amp_hurry_work);
 	INIT_DELAYED_WORK(&amp->flushing, amp_flush_work);

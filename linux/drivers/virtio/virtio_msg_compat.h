@@ -7,6 +7,8 @@
 #define _VIRTIO_MSG_COMPAT_H
 
 #include <linux/device.h>
+#include <linux/hrtimer.h>
+#include <linux/pci.h>
 #include <linux/swiotlb.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
@@ -87,5 +89,24 @@ static inline bool virtio_msg_must_bounce(struct device *dev)
 	return false;
 #endif
 }
+
+#ifndef HAVE_HRTIMER_SETUP
+static inline void hrtimer_setup(struct hrtimer *timer,
+				 enum hrtimer_restart (*function)(struct hrtimer *),
+				 clockid_t clock, enum hrtimer_mode mode)
+{
+	hrtimer_init(timer, clock, mode);
+	timer->function = function;
+}
+#endif
+
+#ifndef HAVE_PCIM_REQUEST_REGION
+/* Here pcim_enable_device() has seen to it that the region is released. */
+static inline int pcim_request_region(struct pci_dev *pdev, int bar,
+				      const char *name)
+{
+	return pci_request_region(pdev, bar, name);
+}
+#endif
 
 #endif /* _VIRTIO_MSG_COMPAT_H */

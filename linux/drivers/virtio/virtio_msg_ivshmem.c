@@ -15,6 +15,7 @@
 #include <linux/pci.h>
 
 #include "virtio_msg_amp.h"
+#include "virtio_msg_compat.h"
 
 #define IVSHMEM_DEVICE_ID	0x1110
 
@@ -218,8 +219,7 @@ static int ivshmem_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	err = pcim_iomap_regions(pdev, BIT(IVSHMEM_BAR_REGS), KBUILD_MODNAME);
 	if (err)
 		return err;
-	/* Given back with the device, as pcim_enable_device() arranges. */
-	err = pci_request_region(pdev, IVSHMEM_BAR_MEM, KBUILD_MODNAME);
+	err = pcim_request_region(pdev, IVSHMEM_BAR_MEM, KBUILD_MODNAME);
 	if (err)
 		return err;
 	ivs->regs = pcim_iomap_table(pdev)[IVSHMEM_BAR_REGS];

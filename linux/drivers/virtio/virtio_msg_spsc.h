@@ -34,7 +34,8 @@ struct virtio_msg_spsc_page {
 };
 
 static_assert(sizeof(struct virtio_msg_spsc_page) ==
-	      VIRTIO_MSG_SPSC_PAGE_SIZE);
+	      VIRTIO_MSG_SPSC_PAGE_SIZE,
+	      "both indices and all slots fit the page");
 
 /**
  * struct virtio_msg_spsc - our end of a queue

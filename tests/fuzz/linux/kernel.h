@@ -17,6 +17,7 @@
  * somebody who sleeps, is found.
  */
 
+#include <assert.h>
 #include <endian.h>
 #include <errno.h>
 #include <stdbool.h>
@@ -45,6 +46,9 @@ typedef u64 phys_addr_t;
 #ifdef VIRTIO_F_NOTIFICATION_DATA
 #define HAVE_VRING_NOTIFICATION_DATA    1
 #endif
+#define HAVE_HRTIMER_SETUP              1
+#define HAVE_PCIM_REQUEST_REGION        1
+
 #define IS_ENABLED(option)      (option)
 #define CONFIG_PREEMPT_RT       0
 
@@ -56,7 +60,6 @@ typedef u64 phys_addr_t;
 #define le16_to_cpu(x)  le16toh(x)
 #define le32_to_cpu(x)  le32toh(x)
 
-#define static_assert(expr) _Static_assert(expr, #expr)
 
 #define BIT(n)              (1UL << (n))
 #define BIT_ULL(n)          (1ULL << (n))
@@ -442,7 +445,8 @@ struct hrtimer {
 #endif
 #define HRTIMER_MODE_REL_HARD   0
 
-#define hrtimer_init(timer, clock, mode)    INIT_LIST_HEAD(&(timer)->entry)
+#define hrtimer_setup(timer, f, clock, mode) \
+    (INIT_LIST_HEAD(&(timer)->entry), (timer)->function = (f))
 #define hrtimer_forward_now(timer, ns) \
     ((timer)->due = jiffies + (ns) / 1000000)
 #define hrtimer_start(timer, ns, mode)  kernel_start_timer(timer, ns)
