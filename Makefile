@@ -17,7 +17,9 @@ endif
 
 NET ?= user
 MODE ?= two
+# The kernel of the driver machine: demo/run --help names them.
 KERNEL ?= trixie
+ARCH ?= arm64
 DEMO_ARGS ?=
 # What is measured against: the state before peers counted as hostile.
 BASELINE ?= 47a8894
@@ -30,13 +32,27 @@ JOBS ?= $(shell nproc)
 STEP := scripts/step
 SUITE := scripts/run-suite
 
+# Those that the modules are built for, and one more for check-long.
+KERNELS := bookworm-arm64 bookworm-amd64 trixie-arm64 trixie-amd64 \
+           trixie-backports-arm64 trixie-backports-amd64
+KERNELS_LONG := trixie-rt-arm64
+# The whole driver suite runs with trixie-arm64 in each check, a part of it with
+# the others; the whole with each is in check-long.
+KERNELS_PART := $(filter-out trixie-arm64,$(KERNELS))
+DEMOS := bookworm-arm64 bookworm-amd64 trixie-amd64 trixie-backports-arm64
+RESTARTS := trixie-arm64 bookworm-arm64 trixie-backports-amd64
+# NAME-ARCH as options of what boots a driver machine
+driver-machine = --arch $(lastword $(subst -, ,$(1))) \
+        --kernel $(patsubst %-amd64,%,$(1:%-arm64=%))
+
 # Found by their names, so that a test that is added is run.
 QTESTS := $(patsubst tests/qtest/%.c,%,$(wildcard tests/qtest/virtio-msg*-test.c))
 UNITS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test-*.c))
 SUITES := $(UNITS) $(QTESTS) mutants decode qos $(QTESTS:%=%-asan) qos-asan fuzz modules \
-          driver driver-bookworm demo-two-user demo-two-bridge \
-          demo-two-user-vfio demo-local-user demo-local-user-bookworm \
-          restart-trixie restart-bookworm
+          driver $(KERNELS_PART:%=driver-%) \
+          demo-two-user demo-two-bridge demo-two-user-vfio \
+          demo-two-user-trixie-backports-amd64 demo-local-user \
+          $(DEMOS:%=demo-local-user-%) $(RESTARTS:%=restart-%)
 
 .PHONY: all
 all: host arm64 modules
@@ -71,37 +87,43 @@ arm64: stage
 # The kernel modules
 #
 
-.PHONY: modules
-modules: deps
-	@$(STEP) modules "building the kernel modules" scripts/build-modules
+MODULES := $(KERNELS:%=modules-%) $(KERNELS_LONG:%=modules-%)
+.PHONY: modules $(MODULES)
+modules: $(KERNELS:%=modules-%)
+
+$(MODULES): modules-%: deps
+	@$(STEP) $@ "building the kernel modules for $*" scripts/build-modules $*
 
 #
 # The demo
 #
 
-IMAGES := images-trixie images-bookworm
-.PHONY: images $(IMAGES) demo demo-local demo-shell
-images: images-$(KERNEL)
+DRIVER := --kernel $(KERNEL) --arch $(ARCH)
+IMAGES := $(KERNELS:%=images-%)
+IMAGES_LONG := $(KERNELS_LONG:%=images-%)
+.PHONY: images $(IMAGES) $(IMAGES_LONG) demo demo-local demo-shell
+images: images-$(KERNEL)-$(ARCH)
 
-$(IMAGES): images-%: host arm64 modules
-	@$(STEP) images-$* "making the images of the machines, Debian $*" \
+$(IMAGES) $(IMAGES_LONG): images-%: host arm64 modules-%
+	@$(STEP) $@ "making the images of the machines, $*" \
 		scripts/build-images device driver-$*
 
 demo: images
-	@demo/run --mode $(MODE) --net $(NET) --kernel $(KERNEL) $(DEMO_ARGS)
+	@demo/run --mode $(MODE) --net $(NET) $(DRIVER) $(DEMO_ARGS)
 
 demo-local: images
-	@demo/run --mode local --kernel $(KERNEL) $(DEMO_ARGS)
+	@demo/run --mode local $(DRIVER) $(DEMO_ARGS)
 
 demo-shell: images
-	@demo/shell --mode $(MODE) --net $(NET) --kernel $(KERNEL) $(DEMO_ARGS)
+	@demo/shell --mode $(MODE) --net $(NET) $(DRIVER) $(DEMO_ARGS)
 
 #
 # Tests
 #
 
+DRIVERS := $(KERNELS:%=driver-%)
 .PHONY: unit-build unit qtest-build qtest decode hostile-long qos-build qos \
-        driver driver-trixie driver-bookworm driver-long
+        driver $(DRIVERS) driver-long
 unit-build: deps
 	@$(STEP) native "building the unit tests" scripts/build-native
 
@@ -145,32 +167,36 @@ qos: qos-build
 	@$(SUITE) qos scripts/run-qos
 
 driver: $(IMAGES)
-	@$(MAKE) -k $(BUILDS:%=-o %) driver-trixie driver-bookworm
+	@$(MAKE) -k $(BUILDS:%=-o %) $(DRIVERS)
 
-driver-trixie: images-trixie
+driver-trixie-arm64: images-trixie-arm64
 	@$(SUITE) driver tests/driver/run
 
-# What changed between the kernels, with the older of the two
-driver-bookworm: images-bookworm
-	@$(SUITE) driver-bookworm tests/driver/run --kernel bookworm \
+$(KERNELS_PART:%=driver-%): driver-%: images-%
+	@$(SUITE) $@ tests/driver/run $(call driver-machine,$*) \
 		/driver/d-01 /driver/d-03 /driver/d-06 /driver/gone
 
-# Every value, and hundreds of rounds: hours.
-driver-long: $(IMAGES)
-	@rc=0; for kernel in trixie bookworm; do \
-		TEST_TIMEOUT=28800 $(SUITE) driver-long-$$kernel \
-			tests/driver/run --full --kernel $$kernel || rc=1; \
-	done; exit $$rc
+# All of it with each kernel; every value and hundreds of rounds with some, which
+# takes hours.
+KERNELS_FULL := bookworm-arm64 trixie-arm64 trixie-backports-amd64
+DRIVERS_LONG := $(KERNELS:%=driver-long-%) $(KERNELS_LONG:%=driver-long-%)
+.PHONY: $(DRIVERS_LONG)
+driver-long: $(DRIVERS_LONG)
+
+$(DRIVERS_LONG): driver-long-%: images-%
+	@TEST_TIMEOUT=28800 $(SUITE) $@ tests/driver/run \
+		$(if $(filter $*,$(KERNELS_FULL)),--full) \
+		$(call driver-machine,$*)
 
 # Either side is killed, unloaded or reset under load and comes back.
-RESTART_IMAGES := restart-image-trixie restart-image-bookworm
+RESTART_IMAGES := $(KERNELS:%=restart-image-%)
 .PHONY: restart $(RESTART_IMAGES)
 $(RESTART_IMAGES): restart-image-%: images-%
-	@$(STEP) restart-image "making the image of the restart test, Debian $*" \
+	@$(STEP) $@ "making the image of the restart test, $*" \
 		tests/driver/restart-image $*
 
-restart: restart-image-$(KERNEL)
-	@tests/driver/restart --kernel $(KERNEL) $(RESTART_ARGS)
+restart: restart-image-$(KERNEL)-$(ARCH)
+	@tests/driver/restart $(DRIVER) $(RESTART_ARGS)
 
 #
 # With sanitizers, by clang
@@ -248,21 +274,25 @@ check-demo: $(IMAGES)
 	demo/run --mode two --net user || rc=1; \
 	demo/run --mode two --net bridge || rc=1; \
 	demo/run --mode two --net user --sysmem-map vfio --cycles 1 || rc=1; \
+	demo/run --mode two --net user --cycles 1 \
+		$(call driver-machine,trixie-backports-amd64) || rc=1; \
 	demo/run --mode local || rc=1; \
-	demo/run --mode local --kernel bookworm --cycles 1 || rc=1; \
+	$(foreach kernel,$(DEMOS),demo/run --mode local --cycles 1 \
+		$(call driver-machine,$(kernel)) || rc=1;) \
 	exit $$rc
 
-check-restart: $(RESTART_IMAGES)
-	@rc=0; for kernel in trixie bookworm; do \
-		tests/driver/restart --kernel $$kernel || rc=1; \
-	done; exit $$rc
+check-restart: $(RESTARTS:%=restart-image-%)
+	@rc=0; $(foreach kernel,$(RESTARTS),tests/driver/restart \
+		$(call driver-machine,$(kernel)) || rc=1;) \
+	exit $$rc
 
 # What check is made of, the longest first, and all that has to be built for it
-CHECKS := driver-trixie qtest qtest-asan check-demo driver-bookworm check-fuzz \
-          check-restart qos qos-asan unit decode check-mutants check-modules
-BUILDS := deps stage host arm64 modules $(IMAGES) $(RESTART_IMAGES) unit-build \
-          qtest-build qos-build asan qtest-asan-build qos-asan-build \
-          fuzz-build
+CHECKS := driver-trixie-arm64 qtest qtest-asan \
+          check-demo $(KERNELS_PART:%=driver-%) check-fuzz check-restart qos \
+          qos-asan unit decode check-mutants check-modules
+BUILDS := deps stage host arm64 $(KERNELS:%=modules-%) modules $(IMAGES) \
+          $(RESTARTS:%=restart-image-%) unit-build qtest-build qos-build asan \
+          qtest-asan-build qos-asan-build fuzz-build
 
 # Once all is built, several suites run at a time, and whatever becomes of one
 # the others do, too.  What did not build may be there from before: so that counts
@@ -287,10 +317,9 @@ check-long:
 	$(MAKE) hostile-long || rc=1; \
 	$(MAKE) driver-long || rc=1; \
 	$(MAKE) fuzz FUZZ_TIME=1800 || rc=1; \
-	for kernel in trixie bookworm; do \
-		$(MAKE) restart KERNEL=$$kernel RESTART_ARGS="--kills 100 \
-			--unloads 20 --resets 10 --stops 10" || rc=1; \
-	done; \
+	$(foreach kernel,$(RESTARTS),$(MAKE) restart-image-$(kernel) && \
+		tests/driver/restart $(call driver-machine,$(kernel)) \
+			--kills 100 --unloads 20 --resets 10 --stops 10 || rc=1;) \
 	$(MAKE) mutate || rc=1; \
 	exit $$rc
 
@@ -325,18 +354,19 @@ help:
 	@echo "               modules (the default)"
 	@echo "  host         QEMU for this host: build/host"
 	@echo "  arm64        the device process for arm64: build/arm64"
-	@echo "  modules      the kernel modules for Linux 6.1 and 6.12, arm64 and"
+	@echo "  modules      the kernel modules for Linux 6.1, 6.12 and 7.3, arm64 and"
 	@echo "               amd64: build/modules"
 	@echo "  demo         boot both machines and test virtio-rng, virtio-net and"
 	@echo "               virtio-blk between them; NET=user or NET=bridge"
-	@echo "               chooses the network, KERNEL=trixie or KERNEL=bookworm"
-	@echo "               the driver machine's kernel (Linux 6.12 or 6.1)"
+	@echo "               chooses the network; KERNEL=bookworm, trixie or"
+	@echo "               trixie-backports the driver machine's kernel (Linux 6.1,"
+	@echo "               6.12 or 7.3), and ARCH=arm64 or amd64 its architecture"
 	@echo "  demo-local   the quick variant: one machine, the device process on"
 	@echo "               this host"
 	@echo "  demo-shell   leave both machines at a prompt, in tmux"
 	@echo "  restart      stop either side under load, again and again, and check"
 	@echo "               that no write which was acknowledged is lost;"
-	@echo "               KERNEL= as above, RESTART_ARGS=... goes to"
+	@echo "               KERNEL= and ARCH= as above, RESTART_ARGS=... goes to"
 	@echo "               tests/driver/restart"
 	@echo "  check        all tests: unit tests, qtests, the modules, the demo"
 	@echo "               and so on, JOBS=$(JOBS) of these suites at a time"

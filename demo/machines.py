@@ -6,9 +6,15 @@ import contextlib
 import os
 import shlex
 
+import kernels
+
 GIB = 1 << 30
-# Where the driver machine's RAM begins, in its own physical addresses.
-RAM_BASE = 0x40000000
+# Where the RAM of a machine begins, in its own physical addresses. What is
+# beyond 2 GiB would be in another place on amd64; no machine has as much.
+RAM_BASE = {"arm64": 0x40000000, "amd64": 0}
+# That of the device machine
+DEVICE_KERNEL = kernels.Kernel("trixie", "arm64")
+FIRMWARE = os.path.join(kernels.BUILD, "firmware")
 # Where QEMU puts the ivshmem functions in the device machine.
 IVSHMEM1 = "0000:00:03.0"
 IVSHMEM2 = "0000:00:04.0"
@@ -221,11 +227,15 @@ def _listens(path):
     return False
 
 
-def _machine(qemu, name, machine, memory, console, control, options):
-    return [qemu, "-name", name, "-nodefaults", "-no-reboot",
+def _machine(arch, name, machine, memory, console, control, options):
+    board = {"arm64": ["-M", "virt,gic-version=3" + machine,
+                       "-cpu", "neoverse-n1"],
+             # Page tables of five levels cost time and are of no use here.
+             "amd64": ["-M", "q35" + machine, "-cpu", "max,la57=off",
+                       "-L", FIRMWARE]}
+    return [kernels.qemu(arch), "-name", name, "-nodefaults", "-no-reboot",
             "-display", "none",
-            "-M", "virt,gic-version=3" + machine,
-            "-accel", "tcg,thread=multi", "-cpu", "neoverse-n1",
+            *board[arch], "-accel", "tcg,thread=multi",
             *memory,
             "-chardev", console, "-serial", "chardev:console",
             "-chardev", f"socket,id=control,path={control}",
@@ -239,17 +249,19 @@ def _shared_ram(name, fd, size="1G"):
 
 
 def _linux(kernel, initrd, arguments):
-    return ["-kernel", kernel, "-initrd", initrd, "-append",
-            "console=ttyAMA0 quiet loglevel=4 panic=-1 " + arguments]
+    port = {"arm64": "ttyAMA", "amd64": "ttyS"}[kernel.arch]
+    return ["-kernel", kernel.image, "-initrd", initrd, "-append",
+            f"console={port}0 demo.control={port}1 quiet loglevel=4 panic=-1 "
+            + arguments]
 
 
-def driver_machine(qemu, kernel, initrd, arguments, console, control, ram,
-                   ivshmem, memory="1G", cpus=1):
-    """The command line of the driver machine: its RAM, as much as `memory`
-    says, is the file behind the descriptor `ram`, IVSHMEM1 comes from the
-    server at `ivshmem`."""
+def driver_machine(kernel, initrd, arguments, console, control, ram, ivshmem,
+                   memory="1G", cpus=1):
+    """The command line of the driver machine, which boots a kernels.Kernel:
+    its RAM, as much as `memory` says, is the file behind the descriptor `ram`,
+    IVSHMEM1 comes from the server at `ivshmem`."""
     return _machine(
-        qemu, "driver", ",memory-backend=ram",
+        kernel.arch, "driver", ",memory-backend=ram",
         ["-m", memory, "-smp", str(cpus)] + _shared_ram("ram", ram, memory),
         console, control,
         ["-netdev", "user,id=nic", "-device", "e1000e,netdev=nic,addr=2,romfile=",
@@ -258,12 +270,11 @@ def driver_machine(qemu, kernel, initrd, arguments, console, control, ram,
         + _linux(kernel, initrd, arguments))
 
 
-def device_machine(qemu, kernel, initrd, disk, arguments, console, control,
-                   ram, ivshmem):
-    """The command line of the device machine: IVSHMEM2 shows the driver
-    machine's RAM."""
+def device_machine(initrd, disk, arguments, console, control, ram, ivshmem):
+    """The command line of the device machine, which is an arm64 one: IVSHMEM2
+    shows the driver machine's RAM."""
     return _machine(
-        qemu, "device", ",iommu=smmuv3", ["-m", "1G"], console, control,
+        "arm64", "device", ",iommu=smmuv3", ["-m", "1G"], console, control,
         ["-blockdev", f"driver=file,node-name=disk,filename={disk},"
                       "read-only=on",
          "-device", "virtio-blk-pci,drive=disk,addr=1",
@@ -272,7 +283,7 @@ def device_machine(qemu, kernel, initrd, disk, arguments, console, control,
          "-device", "ivshmem-doorbell,chardev=ivshmem,vectors=2,addr=3"]
         + _shared_ram("driver-ram", ram)
         + ["-device", "ivshmem-plain,memdev=driver-ram,addr=4"]
-        + _linux(kernel, initrd,
+        + _linux(DEVICE_KERNEL, initrd,
                  f"demo.vfio={IVSHMEM1},{IVSHMEM2} {arguments}"))
 
 
@@ -290,19 +301,21 @@ def device_process(link, net, disk):
             "-device", "virtio-blk-device,drive=disk0"]
 
 
-def link_vfio(sysmem_map):
-    """The link of a device process that has the PCI functions through VFIO."""
+def link_vfio(arch, sysmem_map):
+    """The link of a device process that has the PCI functions through VFIO;
+    `arch` is the driver machine's."""
     return ["-device",
             f"virtio-msg-bus-ivshmem,id=link0,dev={IVSHMEM1},"
             f"sysmem-dev={IVSHMEM2},sysmem-map={sysmem_map},"
-            f"mem-offset={RAM_BASE:#x},reset-queues=on"]
+            f"mem-offset={RAM_BASE[arch]:#x},reset-queues=on"]
 
 
-def link_server(ivshmem, ram, memory="1G"):
+def link_server(arch, ivshmem, ram, memory="1G"):
     """The link of a device process that is a client of the ivshmem server; the
-    driver machine has as much RAM as `memory` says."""
+    driver machine is of this architecture and has as much RAM as `memory`
+    says."""
     return _shared_ram("mem", ram, memory) + [
         "-chardev", f"socket,id=ivshmem,path={ivshmem}",
         "-device",
         "virtio-msg-bus-ivshmem,id=link0,chardev=ivshmem,memdev=mem,"
-        f"mem-offset={RAM_BASE:#x},reset-queues=on"]
+        f"mem-offset={RAM_BASE[arch]:#x},reset-queues=on"]

@@ -9,15 +9,17 @@ import shutil
 import subprocess
 import tempfile
 
+import kernels
 import machines
 from devices import Disk, Memory, Rng
-from machine import MEMORY_SIZE, PATIENCE, DriverMachine, Failure
+from machine import PATIENCE, DriverMachine, Failure
 from side import Side
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 BUILD = os.path.join(TOP, "build")
-QEMU = os.path.join(BUILD, "host", "qemu-system-aarch64")
+# The device process
+QEMU = kernels.qemu("arm64")
 
 FUNCTION = "/sys/bus/pci/devices/0000:00:03.0"
 # In the order in which they can be removed
@@ -42,8 +44,12 @@ class Bench:
     # A directory with the modules to test, if not those of the image
     modules = None
 
-    # CPUs of the machine
+    # CPUs of the machine, and bytes of its memory
     cpus = 2
+    memory_size = 256 << 20
+
+    # What its kernel is told besides
+    arguments = ""
 
     def __init__(self, kernel, full, output):
         self.kernel = kernel
@@ -54,7 +60,7 @@ class Bench:
         self.broken = None
         self.directory = tempfile.mkdtemp(prefix="virtio-msg-driver-")
         self.ram = os.memfd_create("driver-machine-ram")
-        os.ftruncate(self.ram, MEMORY_SIZE)
+        os.ftruncate(self.ram, self.memory_size)
         self._log_start = 0
 
     def size(self, short, full):
@@ -78,24 +84,24 @@ class Bench:
         ivshmem = await self.open_link()
         async with asyncio.timeout(2 * PATIENCE):
             await self.machine.start_machine(
-                QEMU, os.path.join(BUILD, "kernel", self.kernel, "vmlinuz"),
-                self._initrd(),
-                self.ram, ivshmem, self.cpus)
+                self.kernel, self._initrd(), self.ram, ivshmem, self.cpus,
+                self.memory_size, self.arguments, self.adjust)
         for driver in DRIVERS:
             await self.shell(f"modprobe {driver}")
         for index, node in enumerate((VDA, VDB)):
             await self.shell(f"mknod {node} b $(sed -n 's/ virtblk$//p'"
                              f" /proc/devices) {index * MINORS}")
 
+    def adjust(self, command):
+        """The command line of a machine that is not quite the usual one."""
+        return command
+
     def _initrd(self):
-        image = os.path.join(BUILD, "images", f"driver-{self.kernel}.cpio")
+        image = self.kernel.initrd
         if self.modules is None:
             return image
-        with open(os.path.join(BUILD, "kernel", self.kernel, "version"),
-                  encoding="utf-8") as version:
-            release = version.read().strip()
         root = os.path.join(self.directory, "root")
-        place = os.path.join("lib/modules", release, "updates")
+        place = os.path.join("lib/modules", self.kernel.release, "updates")
         os.makedirs(os.path.join(root, place), exist_ok=True)
         names = [f"{module}.ko" for module in MODULES]
         for name in names:
@@ -234,8 +240,8 @@ class ScriptedBench(Bench):
     def __init__(self, kernel, full, output):
         super().__init__(kernel, full, output)
         self.side = Side(self.directory)
-        self.side.memory = Memory(mmap.mmap(self.ram, MEMORY_SIZE),
-                                  machines.RAM_BASE)
+        self.side.memory = Memory(mmap.mmap(self.ram, self.memory_size),
+                                  machines.RAM_BASE[kernel.arch])
 
     async def open_link(self):
         return self.side.link.socket
@@ -245,7 +251,7 @@ class ScriptedBench(Bench):
         generator, but not on Linux 6.1. The hwrng core there keeps a pointer to
         its thread if the last generator goes before that has run, and ends
         whatever task is at this address when the next one goes."""
-        return Disk() if self.kernel == "bookworm" else Rng()
+        return Disk() if self.kernel.name == "bookworm" else Rng()
 
     async def until_read(self, generator):
         """Wait until the hwrng core's thread reads from the only generator,

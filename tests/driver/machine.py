@@ -8,7 +8,6 @@ import re
 import machines
 from machines import Failure
 
-MEMORY_SIZE = 256 << 20
 # So long may take what ends soon when nothing is wrong. Machines are emulated,
 # and their host may be busy.
 PATIENCE = 90
@@ -76,13 +75,17 @@ class DriverMachine(machines.Machine):
         self._log_job = None
         self._logged = asyncio.Event()
 
-    async def start_machine(self, qemu, kernel, initrd, ram, ivshmem, cpus):
-        """Boot; `ram` is a descriptor, `ivshmem` the path of a socket."""
-        arguments = " ".join(KERNEL_ARGUMENTS.split())
-        await self.boot(machines.driver_machine(
-            qemu, kernel, initrd, arguments, "stdio,id=console,signal=off",
+    async def start_machine(self, kernel, initrd, ram, ivshmem, cpus,
+                            memory_size, arguments="",
+                            adjust=lambda command: command):
+        """Boot; `ram` is the descriptor of `memory_size` bytes, `ivshmem` the
+        path of a socket, `arguments` are for the kernel, and adjust() sees the
+        command line."""
+        arguments = " ".join((KERNEL_ARGUMENTS + " " + arguments).split())
+        await self.boot(adjust(machines.driver_machine(
+            kernel, initrd, arguments, "stdio,id=console,signal=off",
             self.control_path, ram, ivshmem,
-            memory=f"{MEMORY_SIZE >> 20}M", cpus=cpus), [ram])
+            memory=f"{memory_size >> 20}M", cpus=cpus)), [ram])
         await self.answer("ready")
         self._log_job = self.run("cat /dev/kmsg")
         await self.read_log()

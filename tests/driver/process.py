@@ -7,7 +7,7 @@ import os
 
 import machines
 from bench import BUILD, QEMU, Bench
-from machine import MEMORY_SIZE, PATIENCE
+from machine import PATIENCE
 
 SERVER = os.path.join(BUILD, "host", "contrib", "ivshmem-server",
                       "ivshmem-server")
@@ -20,18 +20,20 @@ class QmpError(Exception):
 class DeviceProcess(machines.Process):
     """The device process, without devices at first, and its monitor."""
 
-    def __init__(self, output, unexpected):
+    def __init__(self, arch, output, unexpected):
+        """`arch` is that of the driver machine."""
         super().__init__("device-process", "device", output, unexpected)
+        self._arch = arch
         self._output = output
         self._answers = asyncio.Queue()
         self._events = []
         self._event_came = asyncio.Event()
         self._reader = None
 
-    async def run(self, socket, ram):
+    async def run(self, socket, ram, memory_size):
         argv = [QEMU, "-qmp", "stdio", "-M", "virtio-msg", "-display", "none",
                 "-nodefaults", *machines.link_server(
-                    socket, ram, f"{MEMORY_SIZE >> 20}M")]
+                    self._arch, socket, ram, f"{memory_size >> 20}M")]
         await self.start(argv, [ram], stdin=asyncio.subprocess.PIPE,
                          stderr=asyncio.subprocess.PIPE)
         self.show(self.stderr)
@@ -110,8 +112,13 @@ class ProcessBench(Bench):
 
     async def begin(self, seed):
         await super().begin(seed)
-        self.process = DeviceProcess(self.output, self._ended)
-        await self.process.run(self.server.socket, self.ram)
+        await self.start_process()
+
+    async def start_process(self):
+        self.process = DeviceProcess(self.kernel.arch, self.output,
+                                     self._ended)
+        await self.process.run(self.server.socket, self.ram,
+                               self.memory_size)
 
     async def settle(self):
         await super().settle()

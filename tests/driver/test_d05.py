@@ -77,7 +77,7 @@ async def odd_answers(bench, kind, msg_id, cases):
         # The generators would all be asked for the kernel's own pool. Linux 6.1
         # asks each when it comes, and finds none after one that is silent.
         side.add(number, kind()).paused = (kind is Rng
-                                           and bench.kernel != "bookworm")
+                                           and bench.kernel.name != "bookworm")
     healthy = side.add(len(cases), kind())
 
     def script(request, answers):

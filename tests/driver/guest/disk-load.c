@@ -22,7 +22,9 @@
  *   @@bad TEXT               an acknowledged block is not what it was
  */
 #define _GNU_SOURCE
+#ifdef __ARM_FEATURE_CRC32
 #include <arm_acle.h>
+#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
@@ -110,13 +112,54 @@ static uint64_t random_next(uint64_t *state)
     return *state * 0x2545f4914f6cdd1dULL;
 }
 
+#ifdef __ARM_FEATURE_CRC32
+static void crc_init(void)
+{
+}
+
+static uint32_t crc_word(uint32_t crc, uint64_t word)
+{
+    return __crc32d(crc, word);
+}
+#else
+#define CRC_POLYNOMIAL 0xedb88320
+
+/* What byte I of a word does to a checksum, by its value */
+static uint32_t crc_table[8][256];
+
+static void crc_init(void)
+{
+    for (uint32_t value = 0; value < 256; value++) {
+        uint32_t crc = value;
+
+        for (int i = 7; i >= 0; i--) {
+            for (int bit = 0; bit < 8; bit++) {
+                crc = crc >> 1 ^ (crc & 1 ? CRC_POLYNOMIAL : 0);
+            }
+            crc_table[i][value] = crc;
+        }
+    }
+}
+
+static uint32_t crc_word(uint32_t crc, uint64_t word)
+{
+    uint32_t result = 0;
+
+    word ^= crc;
+    for (int i = 0; i < 8; i++) {
+        result ^= crc_table[i][word >> 8 * i & 0xff];
+    }
+    return result;
+}
+#endif
+
 static uint64_t block_checksum(const struct block *block)
 {
     const uint64_t *word = (const uint64_t *)block;
     uint32_t crc = ~0u;
 
     for (size_t i = 0; i < offsetof(struct block, checksum) / 8; i++) {
-        crc = __crc32d(crc, word[i]);
+        crc = crc_word(crc, word[i]);
     }
     return ~crc;
 }
@@ -321,6 +364,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: disk-load SEED SEQUENCE\n");
         return 1;
     }
+    crc_init();
     seed = strtoull(argv[1], NULL, 10);
     next_sequence = strtoull(argv[2], NULL, 10);
 
