@@ -48,7 +48,7 @@ driver-machine = --arch $(lastword $(subst -, ,$(1))) \
 # Found by their names, so that a test that is added is run.
 QTESTS := $(patsubst tests/qtest/%.c,%,$(wildcard tests/qtest/virtio-msg*-test.c))
 UNITS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test-*.c))
-SUITES := $(UNITS) $(QTESTS) mutants decode qos $(QTESTS:%=%-asan) qos-asan fuzz modules \
+SUITES := $(UNITS) $(QTESTS) mutants decode endings qos $(QTESTS:%=%-asan) qos-asan fuzz modules \
           driver $(KERNELS_PART:%=driver-%) \
           demo-two-user demo-two-bridge demo-two-user-vfio \
           demo-two-user-trixie-backports-amd64 demo-local-user \
@@ -122,7 +122,7 @@ demo-shell: images
 #
 
 DRIVERS := $(KERNELS:%=driver-%)
-.PHONY: unit-build unit qtest-build qtest decode hostile-long qos-build qos \
+.PHONY: unit-build unit qtest-build qtest decode endings hostile-long qos-build qos \
         driver $(DRIVERS) driver-long
 unit-build: deps
 	@$(STEP) native "building the unit tests" scripts/build-native
@@ -147,6 +147,10 @@ qtest: qtest-build
 # What reads the traces and the memory that a process leaves behind.
 decode: host
 	@$(SUITE) decode tests/scripts/test-virtio-msg-decode
+
+# What a suite or the demo has started ends with it.
+endings: images-trixie-arm64
+	@$(SUITE) endings tests/scripts/test-endings
 
 # Attacks of half a minute or a minute each, instead of a second.
 HOSTILE := virtio-msg-hostile-test virtio-msg-rings-test
@@ -289,7 +293,7 @@ check-restart: $(RESTARTS:%=restart-image-%)
 # What check is made of, the longest first, and all that has to be built for it
 CHECKS := driver-trixie-arm64 qtest qtest-asan \
           check-demo $(KERNELS_PART:%=driver-%) check-fuzz check-restart qos \
-          qos-asan unit decode check-mutants check-modules
+          qos-asan unit decode endings check-mutants check-modules
 BUILDS := deps stage host arm64 $(KERNELS:%=modules-%) modules $(IMAGES) \
           $(RESTARTS:%=restart-image-%) unit-build qtest-build qos-build asan \
           qtest-asan-build qos-asan-build fuzz-build
@@ -373,6 +377,7 @@ help:
 	@echo "  unit         only the unit tests, which need no QEMU"
 	@echo "  qtest        only the qtests"
 	@echo "  decode       only the tests of scripts/virtio-msg-decode"
+	@echo "  endings      only see that all ends which a suite or the demo started"
 	@echo "  qos          only QEMU's own tests of its virtio devices, run over"
 	@echo "               virtio-msg"
 	@echo "  conformance  show for each requirement the tests of it, and run them"
