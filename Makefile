@@ -11,7 +11,7 @@ ifndef AT_ONCE
 endif
 .DEFAULT_GOAL := all
 
-ifneq ($(filter-out help clean distclean,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out help check-fresh clean distclean,$(or $(MAKECMDGOALS),all)),)
 include build/config.mk
 endif
 
@@ -29,8 +29,11 @@ FUZZ_TARGET ?=
 # How many suites run at a time: hardly one uses more than one CPU.
 JOBS ?= $(shell nproc)
 
+# SUITE= on the command line is a suite of Debian, that of check-fresh.
+DEBIAN := $(SUITE)
+COMMAND ?=
 STEP := scripts/step
-SUITE := scripts/run-suite
+override SUITE := scripts/run-suite
 
 # Those that the modules are built for, and one more for check-long.
 KERNELS := bookworm-arm64 bookworm-amd64 trixie-arm64 trixie-amd64 \
@@ -260,8 +263,8 @@ conformance:
 	-@$(MAKE) driver
 	@scripts/conformance
 
-.PHONY: conformance check check-fuzz check-mutants check-modules check-demo \
-        check-restart check-long mutate
+.PHONY: conformance check check-fresh check-fuzz check-mutants check-modules \
+        check-demo check-restart check-long mutate
 
 check-fuzz: fuzz-build
 	@$(SUITE) fuzz scripts/fuzz --tap --time 10
@@ -310,6 +313,10 @@ check:
 	scripts/tally $(SUITES) || rc=1; \
 	exit $$rc
 
+# The same on a Debian that has nothing else, or COMMAND= in its place
+check-fresh:
+	@scripts/check-fresh $(if $(COMMAND),--command '$(COMMAND)') $(DEBIAN)
+
 # Copies of the code, broken on purpose, that the tests have to notice;
 # MUTANT="NAME..." chooses some, by their names or the requirements they break.
 mutate: unit-build qtest-build images
@@ -345,7 +352,8 @@ bench: host unit-build
 .PHONY: clean distclean help
 clean:
 	@[ ! -d build ] || find build -mindepth 1 -maxdepth 1 \
-		! -name downloads ! -name apt ! -name config.mk \
+		! -name downloads ! -name apt ! -name apt-cache \
+		! -name config.mk \
 		-exec rm -rf {} +
 
 distclean:
@@ -374,6 +382,9 @@ help:
 	@echo "               tests/driver/restart"
 	@echo "  check        all tests: unit tests, qtests, the modules, the demo"
 	@echo "               and so on, JOBS=$(JOBS) of these suites at a time"
+	@echo "  check-fresh  the same in a minimal root of Debian SUITE=bookworm or"
+	@echo "               SUITE=trixie, with nothing left behind but packages in"
+	@echo "               build/apt-cache; COMMAND='make unit' runs that instead"
 	@echo "  unit         only the unit tests, which need no QEMU"
 	@echo "  qtest        only the qtests"
 	@echo "  decode       only the tests of scripts/virtio-msg-decode"
