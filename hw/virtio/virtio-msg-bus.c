@@ -111,7 +111,6 @@ bool virtio_msg_bus_send(VirtIOMSGBusDevice *link,
         return false;
     }
 
-    link->stat_tx++;
     if (!link->kick) {
         link->kick = true;
         qemu_bh_schedule(link->bh);
@@ -184,7 +183,6 @@ static void virtio_msg_bus_turn(void *opaque)
         if (ret != VIRTIO_MSG_BUS_RECV_OK) {
             break;
         }
-        link->stat_rx++;
         link->port->receive(link->port_opaque, &msg, arrived);
     }
     link->in_turn = false;
@@ -362,24 +360,6 @@ static const VMStateDescription vmstate_virtio_msg_bus_device = {
     .unmigratable = 1,
 };
 
-static void virtio_msg_bus_device_instance_init(Object *obj)
-{
-    VirtIOMSGBusDevice *link = VIRTIO_MSG_BUS_DEVICE(obj);
-
-    object_property_add_uint64_ptr(obj, "messages-received", &link->stat_rx,
-                                   OBJ_PROP_FLAG_READ);
-    object_property_add_uint64_ptr(obj, "messages-sent", &link->stat_tx,
-                                   OBJ_PROP_FLAG_READ);
-    object_property_add_uint64_ptr(obj, "stalls", &link->stat_stalls,
-                                   OBJ_PROP_FLAG_READ);
-    object_property_add_uint64_ptr(obj, "bad-indices", &link->stat_bad,
-                                   OBJ_PROP_FLAG_READ);
-    object_property_add_uint64_ptr(obj, "doorbells-received", &link->stat_rung,
-                                   OBJ_PROP_FLAG_READ);
-    object_property_add_uint64_ptr(obj, "doorbells-sent", &link->stat_rings,
-                                   OBJ_PROP_FLAG_READ);
-}
-
 static bool virtio_msg_bus_device_get_up(Object *obj, Error **errp)
 {
     return VIRTIO_MSG_BUS_DEVICE(obj)->up;
@@ -435,7 +415,6 @@ static const TypeInfo virtio_msg_bus_types[] = {
         .parent = TYPE_SYS_BUS_DEVICE,
         .abstract = true,
         .instance_size = sizeof(VirtIOMSGBusDevice),
-        .instance_init = virtio_msg_bus_device_instance_init,
         .class_size = sizeof(VirtIOMSGBusDeviceClass),
         .class_init = virtio_msg_bus_device_class_init,
     }

@@ -70,7 +70,8 @@ static void virtio_msg_liveness_look(void *opaque)
 {
     VirtIOMSGLiveness *l = opaque;
     VirtIOMSGBusDevice *link = l->transport->link;
-    uint64_t heard = link->stat_rx + link->stat_rung;
+    uint64_t heard = virtio_msg_total(l->transport->received) +
+                     link->stat_rung;
 
     if (heard != l->heard || !virtio_msg_in_use(l->transport)) {
         l->heard = heard;

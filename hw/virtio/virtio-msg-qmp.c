@@ -108,8 +108,8 @@ static VirtioMsgCounters *link_counters(VirtIOMSGBusDevice *link, VirtIOMSG *s)
 {
     VirtioMsgCounters *counters = g_new0(VirtioMsgCounters, 1);
 
-    counters->received = link->stat_rx;
-    counters->sent = link->stat_tx;
+    counters->received = virtio_msg_total(s->received);
+    counters->sent = virtio_msg_total(s->sent);
     counters->messages = link_messages(s);
     counters->drops = g_new0(VirtioMsgDrops, 1);
     counters->drops->malformed = s->drop_malformed;

@@ -1010,6 +1010,17 @@ static void virtio_msg_peer_gone(void *opaque)
     }
 }
 
+uint64_t virtio_msg_total(uint64_t counts[2][VIRTIO_MSG_NUM_IDS])
+{
+    uint64_t total = 0;
+    int id;
+
+    for (id = 0; id < VIRTIO_MSG_NUM_IDS; id++) {
+        total += counts[0][id] + counts[1][id];
+    }
+    return total;
+}
+
 void virtio_msg_peer_silent(VirtIOMSG *s)
 {
     if (s->silent_reset) {
@@ -1259,22 +1270,6 @@ static void virtio_msg_finalize(Object *obj)
     }
 }
 
-static void virtio_msg_instance_init(Object *obj)
-{
-    VirtIOMSG *s = VIRTIO_MSG(obj);
-
-    object_property_add_uint64_ptr(obj, "drop-malformed", &s->drop_malformed,
-                                   OBJ_PROP_FLAG_READ);
-    object_property_add_uint64_ptr(obj, "drop-unknown", &s->drop_unknown,
-                                   OBJ_PROP_FLAG_READ);
-    object_property_add_uint64_ptr(obj, "drop-no-device", &s->drop_no_device,
-                                   OBJ_PROP_FLAG_READ);
-    object_property_add_uint64_ptr(obj, "drop-ignored", &s->drop_ignored,
-                                   OBJ_PROP_FLAG_READ);
-    object_property_add_uint64_ptr(obj, "deferrals", &s->deferrals,
-                                   OBJ_PROP_FLAG_READ);
-}
-
 static const Property virtio_msg_props[] = {
     DEFINE_PROP_UINT32("slots", VirtIOMSG, initial_slots, 32),
     DEFINE_PROP_UINT32("ping-interval", VirtIOMSG, ping_interval, 0),
@@ -1318,7 +1313,6 @@ static const TypeInfo virtio_msg_types[] = {
         .name = TYPE_VIRTIO_MSG,
         .parent = TYPE_DEVICE,
         .instance_size = sizeof(VirtIOMSG),
-        .instance_init = virtio_msg_instance_init,
         .instance_finalize = virtio_msg_finalize,
         .class_init = virtio_msg_class_init,
     }

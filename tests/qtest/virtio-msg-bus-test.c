@@ -333,7 +333,7 @@ static void test_hotplug_unread(void)
         g_assert_true(vmsg_try_put(t.link, &msg));
     }
     vmsg_link_ring(t.link);
-    wait_stat(&t, "messages-received", CAPACITY);
+    wait_stat(&t, "received", CAPACITY);
 
     for (i = 0; i < 20; i++) {
         qtest_qmp_device_add(t.qts, "virtio-rng-device", "hot", "{}");
@@ -384,14 +384,14 @@ static void full_queue(bool ring_after_reading)
 
     vmsg_test_start(&t, "", RNG);
     wait_event_device(t.link, 0, VIRTIO_MSG_DEVICE_READY);
-    before = vmsg_stat(&t, "messages-received");
+    before = vmsg_stat(&t, "received");
 
     /* The answers of the first batch just fit */
     while (sent < CAPACITY) {
         put_ping(t.link, sent++);
     }
     vmsg_link_ring(t.link);
-    wait_stat(&t, "messages-received", before + CAPACITY);
+    wait_stat(&t, "received", before + CAPACITY);
 
     /* Of the second, one is taken, and the rest waits where it is */
     while (sent < 2 * CAPACITY) {
@@ -399,7 +399,7 @@ static void full_queue(bool ring_after_reading)
     }
     vmsg_link_ring(t.link);
     wait_stat(&t, "stalls", 1);
-    taken = vmsg_stat(&t, "messages-received");
+    taken = vmsg_stat(&t, "received");
     g_assert_cmpuint(taken, ==, before + CAPACITY + 1);
     put_ping(t.link, sent++);
     vmsg_init(&msg, BUS, VIRTIO_MSG_BUS_PING, 0, sizeof(msg.ping));
@@ -408,7 +408,7 @@ static void full_queue(bool ring_after_reading)
     /* Nagging does not help, and does not hurt */
     for (i = 0; i < 50; i++) {
         vmsg_link_ring(t.link);
-        g_assert_cmpuint(vmsg_stat(&t, "messages-received"), ==, taken);
+        g_assert_cmpuint(vmsg_stat(&t, "received"), ==, taken);
     }
 
     while (answered < total) {
@@ -493,12 +493,12 @@ static void test_full_queue_merges_events(void)
     vmsg_ping(t.link);
     vmsg_drop_events(t.link);
 
-    before = vmsg_stat(&t, "messages-received");
+    before = vmsg_stat(&t, "received");
     for (i = 0; i < CAPACITY; i++) {
         put_ping(t.link, i);
     }
     vmsg_link_ring(t.link);
-    wait_stat(&t, "messages-received", before + CAPACITY);
+    wait_stat(&t, "received", before + CAPACITY);
 
     for (i = 1; i <= 10; i++) {
         qtest_qmp_assert_success(t.qts, "{ 'execute': 'block_resize',"
@@ -595,14 +595,14 @@ static void test_own_indices(void)
 
     vmsg_test_start(&t, "", RNG);
     wait_event_device(t.link, 0, VIRTIO_MSG_DEVICE_READY);
-    sent = vmsg_stat(&t, "messages-sent");
+    sent = vmsg_stat(&t, "sent");
     for (i = 0; i < 200; i++) {
         put_ping(t.link, i);
         /* In range every other time */
         shm_write(t.link, DRIVER_TAIL, g_test_rand_int() >> (i % 2 ? 27 : 0));
         shm_write(t.link, DEVICE_HEAD, g_test_rand_int() >> (i % 2 ? 27 : 0));
         vmsg_link_ring(t.link);
-        wait_stat(&t, "messages-sent", ++sent);
+        wait_stat(&t, "sent", ++sent);
         vmsg_get(t.link, &msg);
         check_ping(&msg, i);
     }
@@ -879,7 +879,7 @@ static void test_peer_goes_and_comes(void)
 
     vmsg_test_start(&t, "", RNG);
     vmsg_ping(t.link);
-    sent = vmsg_stat(&t, "messages-sent");
+    sent = vmsg_stat(&t, "sent");
     if (rang(t.link)) {
         g_assert_cmpint(read(t.link->to_driver, &one, sizeof(one)), ==,
                         sizeof(one));
@@ -889,7 +889,7 @@ static void test_peer_goes_and_comes(void)
     vmsg_settle(&t);
     put_ping(t.link, 1);
     vmsg_link_ring(t.link);
-    wait_stat(&t, "messages-sent", sent + 1);
+    wait_stat(&t, "sent", sent + 1);
     vmsg_settle(&t);
     g_assert_false(rang(t.link));
     vmsg_get(t.link, &msg);
@@ -968,12 +968,12 @@ static void test_many_links(void)
     /* One that is stuck does not hold up the others */
     vmsg_ping(links[0]);
     vmsg_drop_events(links[0]);
-    received = vmsg_stat(&t, "messages-received");
+    received = vmsg_stat(&t, "received");
     for (i = 0; i < 2 * CAPACITY; i++) {
         put_ping(links[0], i);
         if (i == CAPACITY - 1) {
             vmsg_link_ring(links[0]);
-            wait_stat(&t, "messages-received", received + CAPACITY);
+            wait_stat(&t, "received", received + CAPACITY);
             vmsg_settle(&t);
         }
     }

@@ -6,6 +6,7 @@
 
 #include "qemu/osdep.h"
 #include "qobject/qdict.h"
+#include "qobject/qlist.h"
 #include "virtio-msg-fixture.h"
 
 void vmsg_test_start_link(VMsgTest *t, VMsgLink *link, const char *props,
@@ -57,33 +58,41 @@ static void await_answer(bool begin)
     alarm(begin ? VMSG_DEADLINE_MS / 1000 : 0);
 }
 
-uint64_t vmsg_qom_get(QTestState *qts, const char *path, const char *property)
+uint64_t vmsg_counter(VMsgTest *t, const char *group, const char *name)
 {
-    uint64_t val;
+    const QListEntry *e;
+    uint64_t val = 0;
+    bool found = false;
     QDict *r;
 
     await_answer(true);
-    r = qtest_qmp(qts, "{ 'execute': 'qom-get', 'arguments':"
-                  " { 'path': %s, 'property': %s } }", path, property);
+    r = qtest_qmp(t->qts, "{ 'execute': 'x-query-virtio-msg',"
+                  " 'arguments': { 'link': 'link0' } }");
     await_answer(false);
     g_assert_true(qdict_haskey(r, "return"));
-    val = qdict_get_int(r, "return");
+    QLIST_FOREACH_ENTRY(qdict_get_qlist(r, "return"), e) {
+        QDict *counters = qdict_get_qdict(qobject_to(QDict,
+                                                     qlist_entry_obj(e)),
+                                          "counters");
+
+        val = qdict_get_int(group ? qdict_get_qdict(counters, group)
+                                  : counters, name);
+        found = true;
+    }
+    g_assert_true(found);
     qobject_unref(r);
     return val;
 }
 
-uint64_t vmsg_stat(VMsgTest *t, const char *property)
+uint64_t vmsg_stat(VMsgTest *t, const char *name)
 {
-    return vmsg_qom_get(t->qts, "/machine/peripheral/link0", property);
+    return vmsg_counter(t, NULL, name);
 }
 
 uint64_t vmsg_drops(VMsgTest *t, const char *reason)
 {
-    g_autofree char *property = g_strdup_printf("drop-%s", reason);
-
     vmsg_ping(t->link);
-    return vmsg_qom_get(t->qts, "/machine/peripheral/link0/transport",
-                        property);
+    return vmsg_counter(t, "drops", reason);
 }
 
 void vmsg_settle(VMsgTest *t)

@@ -48,19 +48,19 @@ void vmsg_test_start_link(VMsgTest *t, VMsgLink *link, const char *props,
 void vmsg_test_stop(VMsgTest *t);
 
 /**
- * vmsg_qom_get: read a number of an object
- * @qts: the QEMU
- * @path: of the object
- * @property: its name
+ * vmsg_counter: read a counter of the link
+ * @t: the test
+ * @group: the group that it is in, or NULL
+ * @name: its name in VirtioMsgCounters, or in the group
  */
-uint64_t vmsg_qom_get(QTestState *qts, const char *path, const char *property);
+uint64_t vmsg_counter(VMsgTest *t, const char *group, const char *name);
 
 /**
- * vmsg_stat: read a statistic of the link
+ * vmsg_stat: read a counter of the link that is in no group
  * @t: the test
- * @property: its name
+ * @name: its name in VirtioMsgCounters
  */
-uint64_t vmsg_stat(VMsgTest *t, const char *property);
+uint64_t vmsg_stat(VMsgTest *t, const char *name);
 
 /**
  * vmsg_drops: messages that the transport dropped, once it has seen them all

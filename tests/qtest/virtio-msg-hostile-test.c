@@ -503,14 +503,14 @@ static void test_indices(void)
 
     hostile_start(&h, false);
     s.link = h.t.link;
-    received = vmsg_stat(&h.t, "messages-received");
+    received = vmsg_stat(&h.t, "received");
     thread = g_thread_new("scribble", scribble_thread, &s);
     end = g_get_monotonic_time() + hostile_seconds() * G_TIME_SPAN_SECOND;
     do {
         hostile_other_answers(&h);
         g_assert_cmpint(g_get_monotonic_time(), <, end + HOSTILE_PATIENCE);
     } while (g_get_monotonic_time() < end ||
-             vmsg_stat(&h.t, "messages-received") == received);
+             vmsg_stat(&h.t, "received") == received);
     __atomic_store_n(&s.stop, true, __ATOMIC_RELAXED);
     g_thread_join(thread);
     hostile_report(&h, "queues written at random");

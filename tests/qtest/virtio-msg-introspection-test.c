@@ -43,17 +43,6 @@ static QDict *query(VMsgTest *t, const char *link)
     return info;
 }
 
-static uint64_t counter(VMsgTest *t, const char *group, const char *name)
-{
-    QDict *info = query(t, "link0");
-    QDict *counters = qdict_get_qdict(info, "counters");
-    uint64_t val = qdict_get_int(group ? qdict_get_qdict(counters, group)
-                                       : counters, name);
-
-    qobject_unref(info);
-    return val;
-}
-
 /* The entry of one message id, or NULL */
 static QDict *find_id(QDict *info, bool bus, uint8_t id)
 {
@@ -331,8 +320,8 @@ static void test_message_counters(void)
     g_assert_null(find_id(info, false, VIRTIO_MSG_EVENT_CONFIG));
     qobject_unref(info);
 
-    g_assert_cmpuint(counter(&t, NULL, "received"), ==, 5);
-    g_assert_cmpuint(counter(&t, NULL, "sent"), ==, 5);
+    g_assert_cmpuint(vmsg_counter(&t, NULL, "received"), ==, 5);
+    g_assert_cmpuint(vmsg_counter(&t, NULL, "sent"), ==, 5);
     vmsg_test_stop(&t);
 }
 
@@ -348,10 +337,10 @@ static void test_drop_counters(void)
     put(t.link, 0, VIRTIO_MSG_EVENT_AVAIL, 0, 8);
     vmsg_ping(t.link);
 
-    g_assert_cmpuint(counter(&t, "drops", "malformed"), ==, 1);
-    g_assert_cmpuint(counter(&t, "drops", "unknown"), ==, 2);
-    g_assert_cmpuint(counter(&t, "drops", "no-device"), ==, 1);
-    g_assert_cmpuint(counter(&t, "drops", "ignored"), ==, 1);
+    g_assert_cmpuint(vmsg_counter(&t, "drops", "malformed"), ==, 1);
+    g_assert_cmpuint(vmsg_counter(&t, "drops", "unknown"), ==, 2);
+    g_assert_cmpuint(vmsg_counter(&t, "drops", "no-device"), ==, 1);
+    g_assert_cmpuint(vmsg_counter(&t, "drops", "ignored"), ==, 1);
     vmsg_test_stop(&t);
 }
 
@@ -364,16 +353,19 @@ static void test_doorbell_counters(void)
     vmsg_test_start(&t, "", NO_DEVICES);
     vmsg_ping(t.link);
     vmsg_settle(&t);
-    received = counter(&t, NULL, "doorbells-received");
-    sent = counter(&t, NULL, "doorbells-sent");
+    received = vmsg_counter(&t, NULL, "doorbells-received");
+    sent = vmsg_counter(&t, NULL, "doorbells-sent");
     for (i = 0; i < 4; i++) {
         /* Two that are not heard in time make one */
         vmsg_ping(t.link);
         vmsg_settle(&t);
     }
-    g_assert_cmpuint(counter(&t, NULL, "doorbells-received"), ==,
-                     received + 4);
-    g_assert_cmpuint(counter(&t, NULL, "doorbells-sent"), ==, sent + 4);
+    /* For nothing, and nothing is answered */
+    vmsg_link_ring(t.link);
+    vmsg_settle(&t);
+    g_assert_cmpuint(vmsg_counter(&t, NULL, "doorbells-received"), ==,
+                     received + 5);
+    g_assert_cmpuint(vmsg_counter(&t, NULL, "doorbells-sent"), ==, sent + 4);
     vmsg_test_stop(&t);
 }
 
@@ -390,18 +382,18 @@ static void test_stall_counter(void)
     }
     vmsg_link_ring(t.link);
     vmsg_settle(&t);
-    g_assert_cmpuint(counter(&t, NULL, "stalls"), ==, 0);
+    g_assert_cmpuint(vmsg_counter(&t, NULL, "stalls"), ==, 0);
 
     for (i = 0; i < 3; i++) {
         put(t.link, BUS, VIRTIO_MSG_BUS_PING, 0, 4);
         vmsg_link_ring(t.link);
         vmsg_settle(&t);
-        g_assert_cmpuint(counter(&t, NULL, "stalls"), ==, 1);
+        g_assert_cmpuint(vmsg_counter(&t, NULL, "stalls"), ==, 1);
     }
     for (i = 0; i < CAPACITY + 3; i++) {
         vmsg_get(t.link, &msg);
     }
-    g_assert_cmpuint(counter(&t, NULL, "stalls"), ==, 1);
+    g_assert_cmpuint(vmsg_counter(&t, NULL, "stalls"), ==, 1);
     vmsg_test_stop(&t);
 }
 
@@ -552,7 +544,7 @@ static void test_state_failed_tx(void)
     vmsg_settle(&t);
     check_state(&t, "failed");
     check_event(&t, "failed");
-    g_assert_cmpuint(counter(&t, NULL, "bad-indices"), ==, 1);
+    g_assert_cmpuint(vmsg_counter(&t, NULL, "bad-indices"), ==, 1);
     quiet(&t);
 
     __atomic_store_n(tail, GUINT32_TO_LE(t.link->fifo.rx_tail),
@@ -689,7 +681,7 @@ static void test_ping(void)
     }
     check_state(&t, "up");
     g_assert_null(qtest_qmp_event_ref(t.qts, link_event));
-    g_assert_cmpuint(counter(&t, "drops", "unknown"), ==, 0);
+    g_assert_cmpuint(vmsg_counter(&t, "drops", "unknown"), ==, 0);
     vmsg_test_stop(&t);
 }
 
@@ -812,7 +804,7 @@ static void test_ping_full(void)
     vmsg_link_ring(t.link);
     vmsg_settle(&t);
     g_assert_cmpuint(queue_used(&t, "to-peer"), ==, CAPACITY);
-    while (counter(&t, NULL, "stalls") == 0) {
+    while (vmsg_counter(&t, NULL, "stalls") == 0) {
         g_assert_cmpint(g_get_monotonic_time(), <, end);
     }
 
@@ -858,7 +850,7 @@ static void test_pong_foreign(void)
     start_pinged(&t, RARE_PINGS);
     put(t.link, BUS | VIRTIO_MSG_TYPE_RESPONSE, VIRTIO_MSG_BUS_PING, 0, 4);
     vmsg_ping(t.link);
-    g_assert_cmpuint(counter(&t, "drops", "unknown"), ==, 1);
+    g_assert_cmpuint(vmsg_counter(&t, "drops", "unknown"), ==, 1);
 
     vmsg_rng_up(t.link, 0, 0, &q);
     ping = wait_ping(t.link);
@@ -875,15 +867,15 @@ static void test_pong_foreign(void)
     pong.type = 0;
     answer(t.link, &pong);
     vmsg_settle(&t);
-    g_assert_cmpuint(counter(&t, "drops", "unknown"), ==, 5);
+    g_assert_cmpuint(vmsg_counter(&t, "drops", "unknown"), ==, 5);
 
     answer(t.link, &ping);
     vmsg_settle(&t);
-    g_assert_cmpuint(counter(&t, "drops", "unknown"), ==, 5);
+    g_assert_cmpuint(vmsg_counter(&t, "drops", "unknown"), ==, 5);
     /* Once is enough */
     answer(t.link, &ping);
     vmsg_settle(&t);
-    g_assert_cmpuint(counter(&t, "drops", "unknown"), ==, 6);
+    g_assert_cmpuint(vmsg_counter(&t, "drops", "unknown"), ==, 6);
     vmsg_test_stop(&t);
 }
 

@@ -32,8 +32,7 @@ static struct vring_used *ring_used(VMsgQueue *q)
 
 static uint64_t deferrals(Hostile *h)
 {
-    return vmsg_qom_get(h->t.qts, "/machine/peripheral/link0/transport",
-                        "deferrals");
+    return vmsg_stat(&h->t, "deferrals");
 }
 
 /*

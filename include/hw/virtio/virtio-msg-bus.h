@@ -110,8 +110,7 @@ struct VirtIOMSGBusDevice {
     uint32_t ping_interval; /* ms, 0: never */
     bool silent_reset;
 
-    uint64_t stat_rx;       /* messages taken */
-    uint64_t stat_tx;       /* messages sent */
+    /* Messages are counted by the transport, which knows their kinds */
     uint64_t stat_stalls;   /* times the queue towards the peer became full */
     uint64_t stat_bad;      /* times an index of the peer was out of range */
     uint64_t stat_rung;     /* doorbells that the peer rang */

@@ -107,6 +107,14 @@ struct VirtIOMSG {
 bool virtio_msg_send(VirtIOMSG *s, const struct virtio_msg *msg);
 
 /**
+ * virtio_msg_total: messages of all kinds
+ * @counts: received or sent of a transport
+ *
+ * Returns their number since the transport was created.
+ */
+uint64_t virtio_msg_total(uint64_t counts[2][VIRTIO_MSG_NUM_IDS]);
+
+/**
  * virtio_msg_in_use: whether a driver uses any device
  * @s: the transport
  *
