@@ -68,7 +68,7 @@ struct VirtIOMSGBusIvshmem {
 
     VirtIOMSGVFIO *vfio;
     VirtIOMSGIvshmem *ivshmem;
-    VirtIOMSGFifo fifo;
+    VirtIOMSGFifo fifo;             /* valid while the link is up */
     uint32_t driver;                /* who announced itself last, or NO_PEER */
 
     AddressSpace dma_as;
@@ -508,10 +508,13 @@ static void virtio_msg_bus_ivshmem_fill_info(VirtIOMSGBusDevice *link,
     info->own_id = s->ivshmem->id;
     info->has_peer_id = true;
     info->peer_id = virtio_msg_bus_ivshmem_peer(s, ids_driver(s->ivshmem));
-    info->to_peer =
-        virtio_msg_bus_ivshmem_fill(virtio_msg_fifo_tx_used(&s->fifo));
-    info->from_peer =
-        virtio_msg_bus_ivshmem_fill(virtio_msg_fifo_rx_used(&s->fifo));
+    /* The memory that they lay in when the link went down may be gone */
+    if (link->up) {
+        info->to_peer =
+            virtio_msg_bus_ivshmem_fill(virtio_msg_fifo_tx_used(&s->fifo));
+        info->from_peer =
+            virtio_msg_bus_ivshmem_fill(virtio_msg_fifo_rx_used(&s->fifo));
+    }
     if (s->mem) {
         backing = virtio_msg_bus_ivshmem_backing(s);
         virtio_msg_bus_ivshmem_add_window(info, &s->high, backing);

@@ -10,8 +10,6 @@
 #include <linux/virtio_ids.h>
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include "qobject/qdict.h"
 #include "virtio-msg-fixture.h"
 
@@ -1063,24 +1061,6 @@ static void test_server_talks_nonsense(void)
     vmsg_test_stop(&t);
 }
 
-/* A server in a thread: the first connection has to be served during start */
-typedef struct Server {
-    VMsgLink *link;
-    int listening;
-} Server;
-
-static gpointer serve_next_client(gpointer opaque)
-{
-    Server *s = opaque;
-    int fd = accept4(s->listening, NULL, NULL, SOCK_CLOEXEC);
-
-    g_assert_cmpint(fd, >=, 0);
-    vmsg_link_hang_up(s->link);
-    s->link->server = fd;
-    vmsg_link_serve(s->link);
-    return NULL;
-}
-
 /* Somebody truncates the memory; what comes with the next server is whole */
 static void lose_memory(VMsgTest *t)
 {
@@ -1093,33 +1073,12 @@ static void lose_memory(VMsgTest *t)
 
 static void test_server_comes_back(gconstpointer lost)
 {
-    Server s = { .link = vmsg_link_new(VMSG_SHM_SIZE, VMSG_RAM_SIZE) };
-    g_autofree char *dir = g_dir_make_tmp("virtio-msg-XXXXXX", NULL);
-    g_autofree char *path = g_build_filename(dir, "server", NULL);
-    struct sockaddr_un addr = { .sun_family = AF_UNIX };
-    GThread *thread;
+    VMsgServer s;
     VMsgQueue q;
     VMsgTest t;
     int i;
 
-    g_assert_cmpuint(g_strlcpy(addr.sun_path, path, sizeof(addr.sun_path)), <,
-                     sizeof(addr.sun_path));
-    s.listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    g_assert_cmpint(bind(s.listening, (struct sockaddr *)&addr, sizeof(addr)),
-                    ==, 0);
-    g_assert_cmpint(listen(s.listening, 1), ==, 0);
-
-    thread = g_thread_new("server", serve_next_client, &s);
-    t.link = s.link;
-    t.qts = qtest_initf("-M virtio-msg -nodefaults "
-                        "-chardev socket,id=server,path=%s,reconnect-ms=10 "
-                        "-object memory-backend-file,id=ram,size=%d,share=on,"
-                        "mem-path=/proc/self/fd/%d "
-                        "-device virtio-msg-bus-ivshmem,id=link0,"
-                        "chardev=server,memdev=ram,mem-offset=0x%llx " RNG,
-                        path, VMSG_RAM_SIZE, s.link->ram_fd, VMSG_RAM_BASE);
-    g_thread_join(thread);
-
+    vmsg_server_start(&s, &t, RNG);
     for (i = 0; i < 3; i++) {
         wait_event_device(t.link, 0, VIRTIO_MSG_DEVICE_READY);
         g_assert_cmphex(vmsg_get_status(t.link, 0), ==, 0);
@@ -1131,15 +1090,12 @@ static void test_server_comes_back(gconstpointer lost)
         if (lost) {
             lose_memory(&t);
         }
-        /* Hangs up the old connection, and serves the one that follows */
-        vmsg_link_hang_up(t.link);
-        serve_next_client(&s);
+        vmsg_server_next(&s, t.link);
+        vmsg_link_serve(t.link);
     }
 
     vmsg_test_stop(&t);
-    close(s.listening);
-    unlink(path);
-    rmdir(dir);
+    vmsg_server_stop(&s);
 }
 
 /*

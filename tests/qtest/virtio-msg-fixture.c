@@ -5,6 +5,8 @@
  */
 
 #include "qemu/osdep.h"
+#include <sys/socket.h>
+#include <sys/un.h>
 #include "qobject/qdict.h"
 #include "qobject/qlist.h"
 #include "virtio-msg-fixture.h"
@@ -36,6 +38,75 @@ void vmsg_test_stop(VMsgTest *t)
 {
     qtest_quit(t->qts);
     vmsg_link_free(t->link);
+}
+
+static gpointer server_take_call(gpointer opaque)
+{
+    VMsgServer *s = opaque;
+    int fd = accept4(s->listening, NULL, NULL, SOCK_CLOEXEC);
+
+    g_assert_cmpint(fd, >=, 0);
+    s->link->server = fd;
+    return NULL;
+}
+
+static gpointer server_serve(gpointer opaque)
+{
+    VMsgServer *s = opaque;
+
+    server_take_call(s);
+    vmsg_link_serve(s->link);
+    return NULL;
+}
+
+void vmsg_server_start(VMsgServer *s, VMsgTest *t, const char *more)
+{
+    struct sockaddr_un addr = { .sun_family = AF_UNIX };
+    GThread *thread;
+
+    s->dir = g_dir_make_tmp("virtio-msg-XXXXXX", NULL);
+    g_assert_nonnull(s->dir);
+    s->path = g_build_filename(s->dir, "server", NULL);
+    g_assert_cmpuint(g_strlcpy(addr.sun_path, s->path, sizeof(addr.sun_path)),
+                     <, sizeof(addr.sun_path));
+    s->listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    g_assert_cmpint(bind(s->listening, (struct sockaddr *)&addr, sizeof(addr)),
+                    ==, 0);
+    g_assert_cmpint(listen(s->listening, 1), ==, 0);
+
+    s->link = vmsg_link_new(VMSG_SHM_SIZE, VMSG_RAM_SIZE);
+    vmsg_link_hang_up(s->link);
+    /* The first connection has to be served during start */
+    thread = g_thread_new("server", server_serve, s);
+    t->link = s->link;
+    t->qts = qtest_initf("-M virtio-msg -nodefaults "
+                         "-chardev socket,id=server,path=%s,reconnect-ms=10 "
+                         "-object memory-backend-file,id=ram,size=%d,share=on,"
+                         "mem-path=/proc/self/fd/%d "
+                         "-device virtio-msg-bus-ivshmem,id=link0,"
+                         "chardev=server,memdev=ram,mem-offset=0x%llx %s",
+                         s->path, VMSG_RAM_SIZE, s->link->ram_fd,
+                         VMSG_RAM_BASE, more);
+    g_thread_join(thread);
+}
+
+void vmsg_server_next(VMsgServer *s, VMsgLink *link)
+{
+    vmsg_link_hang_up(s->link);
+    s->link = link;
+    if (link) {
+        vmsg_link_hang_up(link);
+        server_take_call(s);
+    }
+}
+
+void vmsg_server_stop(VMsgServer *s)
+{
+    close(s->listening);
+    unlink(s->path);
+    rmdir(s->dir);
+    g_free(s->path);
+    g_free(s->dir);
 }
 
 static void no_answer(int sig)

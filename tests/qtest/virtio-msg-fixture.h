@@ -47,6 +47,38 @@ void vmsg_test_start_link(VMsgTest *t, VMsgLink *link, const char *props,
  */
 void vmsg_test_stop(VMsgTest *t);
 
+/* An ivshmem server at which a QEMU calls again whenever it is hung up on */
+typedef struct VMsgServer {
+    VMsgLink *link;         /* its other connection is the driver side */
+    int listening;
+    char *dir;
+    char *path;
+} VMsgServer;
+
+/**
+ * vmsg_server_start: start QEMU with a link whose server can go and come
+ * @s: to be initialized
+ * @t: to be filled in; its link belongs to it, as with vmsg_test_start()
+ * @more: further QEMU options
+ *
+ * The link is called link0 and is up, all its options are defaults.
+ */
+void vmsg_server_start(VMsgServer *s, VMsgTest *t, const char *more);
+
+/**
+ * vmsg_server_next: hang up, and take the call that follows
+ * @s: the server
+ * @link: the link to be served from now on, maybe the same; may be NULL to
+ *        end the service.  It has been told nothing yet.
+ */
+void vmsg_server_next(VMsgServer *s, VMsgLink *link);
+
+/**
+ * vmsg_server_stop: take no more calls
+ * @s: the server
+ */
+void vmsg_server_stop(VMsgServer *s);
+
 /**
  * vmsg_counter: read a counter of the link
  * @t: the test

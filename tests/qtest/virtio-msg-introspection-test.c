@@ -572,6 +572,113 @@ static void test_state_down(void)
     vmsg_test_stop(&t);
 }
 
+/* The ids of a link, which say in which memory it finds them */
+static void leave_driver_id(VMsgLink *link, uint32_t id)
+{
+    uint32_t *ids = (uint32_t *)(link->shm + link->shm_size - VMSG_IDS);
+
+    ids[1] = GUINT32_TO_LE(1);
+    ids[3] = GUINT32_TO_LE(id + 1);
+    __atomic_store_n(&ids[0], GUINT32_TO_LE(0x474d5356), __ATOMIC_RELEASE);
+}
+
+static void wait_peer_id(VMsgTest *t, uint16_t id)
+{
+    gint64 end = g_get_monotonic_time() +
+                 VMSG_DEADLINE_MS * (gint64)G_TIME_SPAN_MILLISECOND;
+    uint16_t got;
+    QDict *info;
+
+    do {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        info = query(t, "link0");
+        got = qdict_get_int(info, "peer-id");
+        qobject_unref(info);
+    } while (got != id);
+}
+
+/* No queues are shown where there are none */
+static void check_no_queues(VMsgTest *t)
+{
+    g_autofree char *hmp = NULL;
+    QDict *info = query(t, "link0");
+
+    g_assert_false(qdict_haskey(info, "to-peer"));
+    g_assert_false(qdict_haskey(info, "from-peer"));
+    qobject_unref(info);
+    hmp = qtest_hmp(t->qts, "info virtio-msg");
+    g_assert_nonnull(strstr(hmp, "link0: "));
+    g_assert_null(strstr(hmp, "queue to peer"));
+    g_assert_null(strstr(hmp, "queue from peer"));
+}
+
+/*
+ * A server that comes back hands out other memory before the link is up again,
+ * and what the queues stood in is gone by then
+ */
+static void test_server_half_back(void)
+{
+    VMsgLink *next = vmsg_link_new(VMSG_SHM_SIZE, VMSG_RAM_SIZE);
+    VMsgServer s;
+    VMsgTest t;
+
+    vmsg_server_start(&s, &t, NO_DEVICES);
+    vmsg_ping(t.link);
+    g_assert_cmpuint(queue_used(&t, "to-peer"), ==, 0);
+
+    leave_driver_id(next, 7);
+    vmsg_server_next(&s, next);
+    vmsg_link_tell(next, 0, -1);
+    vmsg_link_tell(next, VMSG_DEVICE_ID, -1);
+    vmsg_link_tell(next, -1, next->shm_fd);
+    wait_peer_id(&t, 7);
+    check_state(&t, "down");
+    check_no_queues(&t);
+
+    vmsg_link_tell(next, 7, next->to_driver);
+    vmsg_link_tell(next, VMSG_DEVICE_ID, next->to_device);
+    vmsg_link_free(t.link);
+    t.link = next;
+    vmsg_ping(t.link);
+    check_state(&t, "up");
+    g_assert_cmpuint(queue_used(&t, "to-peer"), ==, 0);
+    vmsg_test_stop(&t);
+    vmsg_server_stop(&s);
+}
+
+/* Nor are there any on a link that has lost the driver side's memory */
+static void test_server_back_without_ram(void)
+{
+    VMsgLink *next = vmsg_link_new(VMSG_SHM_SIZE, VMSG_RAM_SIZE);
+    VMsgServer s;
+    VMsgQueue q;
+    VMsgTest t;
+    gint64 end;
+
+    vmsg_server_start(&s, &t, "-device virtio-rng-device");
+    vmsg_rng_up(t.link, 0, 0, &q);
+    g_assert_cmpint(ftruncate(t.link->ram_fd, 0), ==, 0);
+    vmsg_queue_kick(&q);
+    end = g_get_monotonic_time() +
+          VMSG_DEADLINE_MS * (gint64)G_TIME_SPAN_MILLISECOND;
+    while (qtest_qom_get_bool(t.qts, LINK0, "link-up")) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+    }
+    check_state(&t, "failed");
+    check_no_queues(&t);
+
+    leave_driver_id(next, 7);
+    vmsg_server_next(&s, next);
+    vmsg_link_serve(next);
+    wait_peer_id(&t, 7);
+    check_state(&t, "failed");
+    check_no_queues(&t);
+    vmsg_link_free(t.link);
+    t.link = next;
+    vmsg_test_stop(&t);
+    vmsg_server_stop(&s);
+}
+
 /* A peer that flaps is heard of at once, then not more than once a second */
 static void test_state_rate(void)
 {
@@ -1240,6 +1347,8 @@ int main(int argc, char **argv)
     TEST("state/failed", test_state_failed);
     TEST("state/failed-tx", test_state_failed_tx);
     TEST("state/down", test_state_down);
+    TEST("state/server-half-back", test_server_half_back);
+    TEST("state/server-back-without-ram", test_server_back_without_ram);
     TEST("state/rate", test_state_rate);
     TEST("state/rate-is-per-link", test_state_rate_is_per_link);
     TEST("ping/answered", test_ping);
