@@ -835,8 +835,21 @@ static void test_ping_unasked(void)
 
 static void wait_silent(VMsgTest *t)
 {
-    QDict *event = qtest_qmp_eventwait_ref(t->qts, link_event);
+    gint64 end = g_get_monotonic_time() +
+                 VMSG_DEADLINE_MS * (gint64)G_TIME_SPAN_MILLISECOND;
+    bool silent;
+    QDict *event;
+    QDict *r;
 
+    do {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        r = qtest_qmp(t->qts, "{ 'execute': 'qom-get', 'arguments':"
+                      " { 'path': %s, 'property': 'link-state' } }", LINK0);
+        silent = g_str_equal(qdict_get_str(r, "return"), "silent");
+        qobject_unref(r);
+    } while (!silent);
+
+    event = qtest_qmp_eventwait_ref(t->qts, link_event);
     g_assert_cmpstr(qdict_get_str(qdict_get_qdict(event, "data"), "state"), ==,
                     "silent");
     qobject_unref(event);
