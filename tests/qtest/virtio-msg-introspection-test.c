@@ -232,6 +232,41 @@ static void test_bad_arguments(void)
     vmsg_test_stop(&t);
 }
 
+/* The features of a command or event in the schema; an error if it is not */
+static QList *schema_features(QList *schema, const char *name)
+{
+    const QListEntry *e;
+
+    QLIST_FOREACH_ENTRY(schema, e) {
+        QDict *entity = qobject_to(QDict, qlist_entry_obj(e));
+
+        if (g_str_equal(qdict_get_str(entity, "name"), name)) {
+            return qdict_get_qlist(entity, "features");
+        }
+    }
+    g_error("the schema has no %s", name);
+}
+
+/* What is for people who look for a fault promises nothing to programs */
+static void test_unstable(void)
+{
+    const char *const names[] = { "x-query-virtio-msg", link_event };
+    QTestState *qts = qtest_init("-M virtio-msg -nodefaults");
+    QDict *r = qtest_qmp(qts, "{ 'execute': 'query-qmp-schema' }");
+    QList *features;
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(names); i++) {
+        features = schema_features(qdict_get_qlist(r, "return"), names[i]);
+        g_assert_nonnull(features);
+        g_assert_cmpstr(qstring_get_str(qobject_to(QString,
+                                                   qlist_peek(features))),
+                        ==, "unstable");
+    }
+    qobject_unref(r);
+    qtest_quit(qts);
+}
+
 static void test_no_links(void)
 {
     QTestState *qts = qtest_init("-M virtio-msg -nodefaults");
@@ -1351,6 +1386,7 @@ int main(int argc, char **argv)
     TEST("query/several-links", test_several_links);
     TEST("query/bad-arguments", test_bad_arguments);
     TEST("query/no-links", test_no_links);
+    TEST("query/unstable", test_unstable);
     TEST("query/queue-fill", test_queue_fill);
     TEST("counters/messages", test_message_counters);
     TEST("counters/drops", test_drop_counters);
