@@ -50,7 +50,7 @@ static void virtio_msg_machine_class_init(ObjectClass *oc, void *data)
     mc->alias = "x-virtio-msg";
     mc->init = virtio_msg_machine_init;
     mc->max_cpus = 1;
-    mc->default_machine_opts = "accel=none";
+    mc->default_accels = "none";
     /* -m is accepted, for the sake of habit, and means nothing */
     mc->default_ram_size = 0;
     mc->no_serial = 1;
