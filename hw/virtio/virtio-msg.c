@@ -1117,6 +1117,7 @@ static void virtio_msg_slot_device_plugged(DeviceState *d, Error **errp)
 {
     VirtIOMSGSlot *slot = VIRTIO_MSG_SLOT(d);
     VirtIODevice *vdev = virtio_bus_get_device(&slot->bus);
+    AddressSpace *as;
 
     /* Some devices take the feature back when they learn their backend */
     if (!virtio_host_has_feature(vdev, VIRTIO_F_ACCESS_PLATFORM)) {
@@ -1126,6 +1127,9 @@ static void virtio_msg_slot_device_plugged(DeviceState *d, Error **errp)
     }
     vdev->host_features |= FEATURES_ALWAYS;
 
+    /* A window that needs copies ends somewhere, and they do not */
+    as = virtio_msg_bus_get_dma_as(slot->transport->link);
+    vdev->check_dma = as->max_bounce_buffer_size != 0;
     vdev->config_vector = CONFIG_VECTOR;
     slot->num_queues = virtio_get_num_queues(vdev);
     slot->config = g_malloc0(vdev->config_len);
