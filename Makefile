@@ -51,7 +51,7 @@ driver-machine = --arch $(lastword $(subst -, ,$(1))) \
 # Found by their names, so that a test that is added is run.
 QTESTS := $(patsubst tests/qtest/%.c,%,$(wildcard tests/qtest/virtio-msg*-test.c))
 UNITS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test-*.c))
-SUITES := $(UNITS) $(QTESTS) mutants decode endings qos $(QTESTS:%=%-asan) qos-asan fuzz modules \
+SUITES := $(UNITS) $(QTESTS) mutants decode endings qos base-boot $(QTESTS:%=%-asan) qos-asan fuzz modules \
           driver $(KERNELS_PART:%=driver-%) \
           demo-two-user demo-two-bridge demo-two-user-vfio \
           demo-two-user-trixie-backports-amd64 demo-local-user \
@@ -205,6 +205,15 @@ $(RESTART_IMAGES): restart-image-%: images-%
 restart: restart-image-$(KERNEL)-$(ARCH)
 	@tests/driver/restart $(DRIVER) $(RESTART_ARGS)
 
+# What we change in QEMU's own files, where a stock machine uses them
+BOOT_IMAGES := boot-image-trixie-arm64 boot-image-trixie-amd64
+.PHONY: base-boot $(BOOT_IMAGES)
+$(BOOT_IMAGES): boot-image-%: deps
+	@$(STEP) $@ "making the image of the boot test, $*" tests/boot/image $*
+
+base-boot: host $(BOOT_IMAGES)
+	@$(SUITE) base-boot tests/boot/run
+
 #
 # With sanitizers, by clang
 #
@@ -296,10 +305,10 @@ check-restart: $(RESTARTS:%=restart-image-%)
 # What check is made of, the longest first, and all that has to be built for it
 CHECKS := driver-trixie-arm64 qtest qtest-asan \
           check-demo $(KERNELS_PART:%=driver-%) check-fuzz check-restart qos \
-          qos-asan unit decode endings check-mutants check-modules
+          base-boot qos-asan unit decode endings check-mutants check-modules
 BUILDS := deps stage host arm64 $(KERNELS:%=modules-%) modules $(IMAGES) \
           $(RESTARTS:%=restart-image-%) unit-build qtest-build qos-build asan \
-          qtest-asan-build qos-asan-build fuzz-build
+          qtest-asan-build qos-asan-build fuzz-build $(BOOT_IMAGES)
 
 # Once all is built, several suites run at a time, and whatever becomes of one
 # the others do, too.  What did not build may be there from before: so that counts
@@ -391,6 +400,8 @@ help:
 	@echo "  endings      only see that all ends which a suite or the demo started"
 	@echo "  qos          only QEMU's own tests of its virtio devices, run over"
 	@echo "               virtio-msg"
+	@echo "  base-boot    boot stock machines whose virtio devices of QEMU's stand"
+	@echo "               behind an IOMMU, and have them use their disks"
 	@echo "  conformance  show for each requirement the tests of it, and run them"
 	@echo "  mutate       break copies of the code in many ways, and see the tests"
 	@echo "               notice; MUTANT=... chooses, see scripts/mutate --help"
