@@ -266,15 +266,15 @@ static const Case cases[] = {
         .path = "slot/taken",
         .args = RAM " -device virtio-rng-device,bus=link0.3 "
                 "-device virtio-rng-device,bus=link0.3",
-        .words = { "bus=link0.3", "'link0.3' is full", "another" },
+        .words = { "bus=link0.3", "'link0.3' is full" },
     }, {
         .path = "slot/out-of-range",
         .args = RAM " -device virtio-rng-device,bus=link0.32",
-        .words = { "bus=link0.32", "'link0.32' not found", "info qtree" },
+        .words = { "bus=link0.32", "'link0.32' not found" },
     }, {
         .path = "device/without-a-link",
         .args = "-device virtio-rng-device",
-        .words = { "-device virtio-rng-device", "'virtio-bus'", "provides" },
+        .words = { "-device virtio-rng-device", "'virtio-bus'" },
     }, {
         .path = "device/without-iommu-platform",
         .args = RAM " -device virtio-rng-device,iommu_platform=off",
