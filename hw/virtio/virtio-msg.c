@@ -357,7 +357,7 @@ static void virtio_msg_slot_run_queue(VirtIOMSGSlot *slot, unsigned n)
     virtio_queue_notify(slot->vdev, n);
 }
 
-static void virtio_msg_slot_queue_deferred(DeviceState *d, int n)
+static void virtio_msg_slot_queue_turn_over(DeviceState *d, int n)
 {
     VirtIOMSGSlot *slot = VIRTIO_MSG_SLOT(d);
 
@@ -1227,7 +1227,7 @@ static void virtio_msg_virtio_bus_class_init(ObjectClass *oc, void *data)
     vbc->device_plugged = virtio_msg_slot_device_plugged;
     vbc->device_unplugged = virtio_msg_slot_device_unplugged;
     vbc->queue_enabled = virtio_msg_slot_queue_enabled;
-    vbc->queue_deferred = virtio_msg_slot_queue_deferred;
+    vbc->queue_turn_over = virtio_msg_slot_queue_turn_over;
     vbc->get_dma_as = virtio_msg_slot_get_dma_as;
     vbc->iommu_enabled = virtio_msg_slot_iommu_enabled;
 }
