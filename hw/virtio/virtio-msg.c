@@ -14,6 +14,7 @@
 #include "hw/hotplug.h"
 #include "hw/qdev-properties.h"
 #include "hw/virtio/virtio-msg.h"
+#include "hw/virtio/virtio-msg-refuse.h"
 #include "hw/virtio/virtio-msg-text.h"
 #include "standard-headers/linux/virtio_config.h"
 #include "trace.h"
@@ -1107,6 +1108,9 @@ static void virtio_msg_slot_pre_plugged(DeviceState *d, Error **errp)
     VirtIOMSGSlot *slot = VIRTIO_MSG_SLOT(d);
     VirtIODevice *vdev = virtio_bus_get_device(&slot->bus);
 
+    if (virtio_msg_refuse(vdev, errp)) {
+        return;
+    }
     if (!virtio_host_has_feature(vdev, VIRTIO_F_ACCESS_PLATFORM)) {
         error_setg(errp, "a device on virtio-msg needs iommu_platform=on: its "
                    "driver's addresses are those of another machine");

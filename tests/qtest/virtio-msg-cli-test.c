@@ -280,6 +280,10 @@ static const Case cases[] = {
         .args = RAM " -device virtio-rng-device,iommu_platform=off",
         .words = { "-device virtio-rng-device", "iommu_platform=on" },
     }, {
+        .path = "device/balloon",
+        .args = RAM " -device virtio-balloon-device",
+        .words = { "-device virtio-balloon-device", "cannot stand on" },
+    }, {
         .path = "machine/cpu",
         .args = "-cpu max",
         .words = { "virtio-msg", "no vCPU", "remove -cpu" },

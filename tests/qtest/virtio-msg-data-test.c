@@ -607,50 +607,6 @@ static void test_scsi_read_write(void)
 }
 
 /*
- * Balloon
- */
-
-/* The pages that a driver gives back are its own, and no others */
-static void test_balloon(void)
-{
-    enum { OWN = 0x1000, PAGES = 3 };
-    VMsgBuffer buf = { .len = PAGES * sizeof(uint32_t) };
-    uint8_t *page;
-    uint64_t pages;
-    uint32_t *pfn;
-    VMsgQueue q;
-    VMsgTest t;
-    uint16_t id;
-
-    vmsg_test_start(&t, "", "-object memory-backend-memfd,id=own,size=1M "
-                    "-machine memory-backend=own "
-                    "-device virtio-balloon-device");
-    qtest_memset(t.qts, OWN, 0x55, PAGE);
-    pages = vmsg_link_alloc(t.link, 3 * PAGE);
-    page = vmsg_link_ptr(t.link, pages);
-    memset(page, 0xaa, 3 * PAGE);
-
-    vmsg_negotiate(t.link, 0, 0);
-    vmsg_queue_init(&q, t.link, 0, 0, 8);
-    vmsg_driver_ok(t.link, 0);
-    buf.addr = vmsg_link_alloc(t.link, buf.len);
-    pfn = vmsg_link_ptr(t.link, buf.addr);
-    pfn[0] = GUINT32_TO_LE(OWN / PAGE);
-    pfn[1] = GUINT32_TO_LE(pages / PAGE + 1);
-    pfn[2] = GUINT32_TO_LE(UINT32_MAX);
-    id = vmsg_queue_add(&q, &buf, 1);
-    vmsg_queue_kick(&q);
-    vmsg_queue_wait(&q, id);
-
-    g_assert_true(buffer_is_zero(page + PAGE, PAGE));
-    g_assert_cmphex(page[PAGE - 1], ==, 0xaa);
-    g_assert_cmphex(page[2 * PAGE], ==, 0xaa);
-    g_assert_cmphex(qtest_readb(t.qts, OWN), ==, 0x55);
-    g_assert_cmphex(qtest_readb(t.qts, OWN + PAGE - 1), ==, 0x55);
-    vmsg_test_stop(&t);
-}
-
-/*
  * Sound
  */
 
@@ -720,7 +676,6 @@ int main(int argc, char **argv)
     TEST("serial/port-throttled", test_port_throttled);
     TEST("scsi/inquiry", test_scsi_inquiry);
     TEST("scsi/read-write", test_scsi_read_write);
-    TEST("balloon", test_balloon);
     TEST("sound", test_sound);
 #undef TEST
 

@@ -1,0 +1,44 @@
+/*
+ * Devices that cannot stand on a virtio-msg link
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "hw/virtio/virtio-msg-refuse.h"
+
+/*
+ * What a device does with a driver's memory has to end when the driver resets
+ * it, goes, or loses it to device_del.  A device that cannot be brought to do
+ * so is in this table.
+ */
+
+typedef struct VirtIOMSGRefusal {
+    const char *type;       /* QOM type, subtypes included */
+    const char *reason;     /* completes "... cannot stand on virtio-msg: " */
+} VirtIOMSGRefusal;
+
+static const VirtIOMSGRefusal refusals[] = {
+    {
+        /* And the thread of free-page-hint= goes on after a reset. */
+        .type = "virtio-balloon-device",
+        .reason = "the pages that it gives back are those of this machine, "
+                  "and its driver names those of another one",
+    },
+};
+
+bool virtio_msg_refuse(VirtIODevice *vdev, Error **errp)
+{
+    Object *obj = OBJECT(vdev);
+    size_t i;
+
+    for (i = 0; i < ARRAY_SIZE(refusals); i++) {
+        if (object_dynamic_cast(obj, refusals[i].type)) {
+            error_setg(errp, "%s cannot stand on virtio-msg: %s",
+                       refusals[i].type, refusals[i].reason);
+            return true;
+        }
+    }
+    return false;
+}
