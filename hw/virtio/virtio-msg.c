@@ -1149,6 +1149,18 @@ static void virtio_msg_slot_device_plugged(DeviceState *d, Error **errp)
     virtio_msg_slot_announce(slot);
 }
 
+/*
+ * The device is reset while all of it is still there, so that nothing that the
+ * driver gave outlives it.  Once it is unrealized, a reset could find parts of
+ * it gone, say the disks of a SCSI controller.
+ */
+static void virtio_msg_slot_unplug(HotplugHandler *handler, DeviceState *dev,
+                                   Error **errp)
+{
+    virtio_msg_slot_reset(VIRTIO_MSG_SLOT(BUS(handler)->parent));
+    qdev_simple_device_unplug_cb(handler, dev, errp);
+}
+
 static void virtio_msg_slot_device_unplugged(DeviceState *d)
 {
     VirtIOMSGSlot *slot = VIRTIO_MSG_SLOT(d);
@@ -1225,7 +1237,7 @@ static void virtio_msg_virtio_bus_class_init(ObjectClass *oc, void *data)
     HotplugHandlerClass *hc = HOTPLUG_HANDLER_CLASS(oc);
 
     bc->max_dev = 1;
-    hc->unplug = qdev_simple_device_unplug_cb;
+    hc->unplug = virtio_msg_slot_unplug;
     vbc->notify = virtio_msg_slot_notify;
     vbc->pre_plugged = virtio_msg_slot_pre_plugged;
     vbc->device_plugged = virtio_msg_slot_device_plugged;
