@@ -51,7 +51,7 @@ driver-machine = --arch $(lastword $(subst -, ,$(1))) \
 # Found by their names, so that a test that is added is run.
 QTESTS := $(patsubst tests/qtest/%.c,%,$(wildcard tests/qtest/virtio-msg*-test.c))
 UNITS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test-*.c))
-SUITES := $(UNITS) $(QTESTS) mutants decode endings qos base-boot $(QTESTS:%=%-asan) qos-asan fuzz modules \
+SUITES := $(UNITS) $(QTESTS) mutants decode endings qos qos-base base-boot $(QTESTS:%=%-asan) qos-asan fuzz modules \
           driver $(KERNELS_PART:%=driver-%) \
           demo-two-user demo-two-bridge demo-two-user-vfio \
           demo-two-user-trixie-backports-amd64 demo-local-user \
@@ -126,7 +126,7 @@ demo-shell: images
 
 DRIVERS := $(KERNELS:%=driver-%)
 .PHONY: unit-build unit qtest-build qtest decode endings hostile-long qos-build qos \
-        driver $(DRIVERS) driver-long
+        qos-base driver $(DRIVERS) driver-long
 unit-build: deps
 	@$(STEP) native "building the unit tests" scripts/build-native
 
@@ -172,6 +172,12 @@ qos-build: host
 
 qos: qos-build
 	@$(SUITE) qos scripts/run-qos
+
+# The same tests over PCI, where nothing of ours is in use but what we change in
+# QEMU's own files
+qos-base: qos-build
+	@scripts/fetch-firmware
+	@$(SUITE) qos-base scripts/run-qos --base
 
 driver: $(IMAGES)
 	@$(MAKE) -k $(BUILDS:%=-o %) $(DRIVERS)
@@ -305,7 +311,7 @@ check-restart: $(RESTARTS:%=restart-image-%)
 # What check is made of, the longest first, and all that has to be built for it
 CHECKS := driver-trixie-arm64 qtest qtest-asan \
           check-demo $(KERNELS_PART:%=driver-%) check-fuzz check-restart qos \
-          base-boot qos-asan unit decode endings check-mutants check-modules
+          qos-base base-boot qos-asan unit decode endings check-mutants check-modules
 BUILDS := deps stage host arm64 $(KERNELS:%=modules-%) modules $(IMAGES) \
           $(RESTARTS:%=restart-image-%) unit-build qtest-build qos-build asan \
           qtest-asan-build qos-asan-build fuzz-build $(BOOT_IMAGES)
@@ -399,7 +405,7 @@ help:
 	@echo "  decode       only the tests of scripts/virtio-msg-decode"
 	@echo "  endings      only see that all ends which a suite or the demo started"
 	@echo "  qos          only QEMU's own tests of its virtio devices, run over"
-	@echo "               virtio-msg"
+	@echo "               virtio-msg; qos-base: over PCI"
 	@echo "  base-boot    boot stock machines whose virtio devices of QEMU's stand"
 	@echo "               behind an IOMMU, and have them use their disks"
 	@echo "  conformance  show for each requirement the tests of it, and run them"
