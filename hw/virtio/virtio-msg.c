@@ -352,8 +352,16 @@ static void virtio_msg_slot_notify(DeviceState *d, uint16_t vector)
  * Driving the queues
  */
 
+/*
+ * A stopped machine takes no requests.  Unlike a vCPU the driver does not stop
+ * with it, so that what it kicks meanwhile has to be remembered.
+ */
 static void virtio_msg_slot_run_queue(VirtIOMSGSlot *slot, unsigned n)
 {
+    if (!slot->vdev->vm_running) {
+        set_bit(n, slot->deferred);
+        return;
+    }
     virtio_queue_set_credit(slot->vdev, n, QUEUE_CREDIT);
     virtio_queue_notify(slot->vdev, n);
 }
@@ -365,6 +373,16 @@ static void virtio_msg_slot_queue_turn_over(DeviceState *d, int n)
     slot->transport->deferrals++;
     set_bit(n, slot->deferred);
     qemu_bh_schedule(slot->deferred_bh);
+}
+
+static void virtio_msg_slot_vmstate_change(DeviceState *d, bool running)
+{
+    VirtIOMSGSlot *slot = VIRTIO_MSG_SLOT(d);
+
+    /* Not at once: others are still to hear that the machine runs */
+    if (running && !bitmap_empty(slot->deferred, VIRTIO_QUEUE_MAX)) {
+        qemu_bh_schedule(slot->deferred_bh);
+    }
 }
 
 static void virtio_msg_slot_run_deferred(void *opaque)
@@ -712,6 +730,7 @@ static bool virtio_msg_reset_vqueue(VirtIOMSGSlot *slot,
         trace_virtio_msg_vqueue_reset(virtio_msg_name(slot->transport),
                                       slot->dev_num, n);
         virtio_queue_reset(slot->vdev, n);
+        clear_bit(n, slot->deferred);
         clear_bit(n, slot->used);
     }
     virtio_msg_response_init(resp, req, 0);
@@ -1244,6 +1263,7 @@ static void virtio_msg_virtio_bus_class_init(ObjectClass *oc, void *data)
     vbc->device_unplugged = virtio_msg_slot_device_unplugged;
     vbc->queue_enabled = virtio_msg_slot_queue_enabled;
     vbc->queue_turn_over = virtio_msg_slot_queue_turn_over;
+    vbc->vmstate_change = virtio_msg_slot_vmstate_change;
     vbc->get_dma_as = virtio_msg_slot_get_dma_as;
     vbc->iommu_enabled = virtio_msg_slot_iommu_enabled;
 }

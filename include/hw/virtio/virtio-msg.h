@@ -60,7 +60,10 @@ struct VirtIOMSGSlot {
     bool event_config;
     bool event_removed;
     bool event_ready;
-    /* Queues that have more for the device, after others had their turn */
+    /*
+     * Queues that have more for the device, after others had their turn or
+     * once the machine runs again
+     */
     DECLARE_BITMAP(deferred, VIRTIO_QUEUE_MAX);
     QEMUBH *deferred_bh;
 
