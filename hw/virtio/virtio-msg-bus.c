@@ -111,16 +111,15 @@ bool virtio_msg_bus_send(VirtIOMSGBusDevice *link,
         return false;
     }
 
-    if (!link->kick) {
-        link->kick = true;
-        qemu_bh_schedule(link->bh);
-    }
+    link->kick = true;
+    virtio_msg_bus_schedule(link);
     return true;
 }
 
 void virtio_msg_bus_schedule(VirtIOMSGBusDevice *link)
 {
-    if (link->up) {
+    /* A turn flushes and rings before it ends */
+    if (link->up && !link->in_turn) {
         qemu_bh_schedule(link->bh);
     }
 }
@@ -185,8 +184,12 @@ static void virtio_msg_bus_turn(void *opaque)
         }
         link->port->receive(link->port_opaque, &msg, arrived);
     }
+    if (link->up && !link->stalled) {
+        link->port->flush(link->port_opaque);
+    }
     link->in_turn = false;
 
+    trace_virtio_msg_bus_turn(virtio_msg_bus_name(link), i);
     if (!link->up) {
         return;
     }
@@ -198,9 +201,6 @@ static void virtio_msg_bus_turn(void *opaque)
     }
     if (i == PROCESS_BUDGET) {
         qemu_bh_schedule(link->bh);
-    }
-    if (!link->stalled) {
-        link->port->flush(link->port_opaque);
     }
     virtio_msg_bus_kick(link);
     virtio_msg_bus_arm_stall(link);

@@ -41,8 +41,12 @@
 #define VRING_EVENT_ALIGN       4       /* packed */
 #define VRING_DEVICE_ALIGN      4
 
-/* Requests that a queue can have handled before others get their turn */
-#define QUEUE_CREDIT            128
+/*
+ * Requests that a queue can have handled before others get their turn.  More
+ * than a device handles before it gives way by itself, so that those that do
+ * are not held up twice: virtio-net sends bursts of 256.
+ */
+#define QUEUE_CREDIT            512
 
 /*
  * How virtio_notify() and virtio_notify_config() are told apart: an active

@@ -703,6 +703,54 @@ static void test_garbage(void)
 }
 
 /*
+ * What it takes of the main loop
+ */
+
+/* What comes in with one doorbell is answered in one turn, and no second one */
+static void test_one_turn(void)
+{
+    enum { ROUNDS = 20, BATCH = 10 };
+    g_autofree char *name = NULL;
+    g_autofree char *log = NULL;
+    g_auto(GStrv) lines = NULL;
+    struct virtio_msg msg;
+    unsigned turns = 0;
+    int fd, round, i;
+    VMsgQueue q;
+    VMsgTest t;
+
+    fd = g_file_open_tmp("virtio-msg-trace-XXXXXX", &name, NULL);
+    g_assert_cmpint(fd, >=, 0);
+    close(fd);
+    vmsg_test_start(&t, "", RNG "-D %s", name);
+    vmsg_rng_up(t.link, 0, 0, &q);
+    vmsg_ping(t.link);
+    vmsg_settle(&t);
+    vmsg_drop_events(t.link);
+    g_free(qtest_hmp(t.qts, "trace-event virtio_msg_bus_turn on"));
+    for (round = 0; round < ROUNDS; round++) {
+        for (i = 0; i < BATCH; i++) {
+            put_ping(t.link, i);
+        }
+        vmsg_link_ring(t.link);
+        for (i = 0; i < BATCH; i++) {
+            vmsg_get(t.link, &msg);
+            check_ping(&msg, i);
+        }
+        vmsg_settle(&t);
+    }
+    vmsg_test_stop(&t);
+
+    g_assert_true(g_file_get_contents(name, &log, NULL, NULL));
+    unlink(name);
+    lines = g_strsplit(log, "\n", -1);
+    for (i = 0; lines[i]; i++) {
+        turns += strstr(lines[i], "virtio_msg_bus_turn link0: ") != NULL;
+    }
+    g_assert_cmpuint(turns, ==, ROUNDS);
+}
+
+/*
  * How a link begins
  */
 
@@ -1311,6 +1359,7 @@ int main(int argc, char **argv)
     TEST("memory/none", test_no_memory);
     TEST("memory/stays", test_memory_stays);
     TEST("memory/of-the-machine", test_memory_of_the_machine);
+    TEST("turn/one-for-each-doorbell", test_one_turn);
     TEST("machine/slots", test_slots);
     TEST("machine/slots-at-run-time", test_slots_at_run_time);
 #undef TEST
