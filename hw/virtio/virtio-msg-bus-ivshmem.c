@@ -71,7 +71,7 @@ struct VirtIOMSGBusIvshmem {
     VirtIOMSGFifo fifo;             /* valid while the link is up */
     uint32_t driver;                /* who announced itself last, or NO_PEER */
 
-    AddressSpace dma_as;
+    AddressSpace *dma_as;           /* freed by RCU, and so not in here */
     MemoryRegion dma_root;
     MemoryRegion *mem;              /* the peer's memory whole, or NULL */
     VirtIOMSGGuard *mem_guard;
@@ -230,7 +230,7 @@ static void virtio_msg_bus_ivshmem_peer_left(void *opaque, uint16_t peer)
 
 static AddressSpace *virtio_msg_bus_ivshmem_get_dma_as(VirtIOMSGBusDevice *link)
 {
-    return &VIRTIO_MSG_BUS_IVSHMEM(link)->dma_as;
+    return VIRTIO_MSG_BUS_IVSHMEM(link)->dma_as;
 }
 
 static void virtio_msg_bus_ivshmem_interrupt(void *opaque)
@@ -397,7 +397,7 @@ static bool virtio_msg_bus_ivshmem_open_window(VirtIOMSGBusIvshmem *s,
         memory_region_init_ram_device_ptr(&s->window_mr, OBJECT(s),
                                           "virtio-msg-sysmem", s->window.size,
                                           s->window.mem);
-        s->dma_as.max_bounce_buffer_size = MAX_BOUNCE_BUFFER_SIZE;
+        s->dma_as->max_bounce_buffer_size = MAX_BOUNCE_BUFFER_SIZE;
     }
     s->mem = &s->window_mr;
     return true;
@@ -554,7 +554,8 @@ static void virtio_msg_bus_ivshmem_close(VirtIOMSGBusIvshmem *s)
     }
     virtio_msg_vfio_free(s->vfio);
     s->vfio = NULL;
-    address_space_destroy(&s->dma_as);
+    address_space_destroy_free(s->dma_as);
+    s->dma_as = NULL;
 }
 
 static void virtio_msg_bus_ivshmem_realize(DeviceState *dev, Error **errp)
@@ -580,10 +581,11 @@ static void virtio_msg_bus_ivshmem_realize(DeviceState *dev, Error **errp)
     }
 
     memory_region_init(&s->dma_root, OBJECT(s), "virtio-msg-dma", UINT64_MAX);
-    address_space_init(&s->dma_as, &s->dma_root,
+    s->dma_as = g_new0(AddressSpace, 1);
+    address_space_init(s->dma_as, &s->dma_root,
                        virtio_msg_bus_name(VIRTIO_MSG_BUS_DEVICE(s)));
     /* A window of ordinary memory needs no copies: see open_window */
-    s->dma_as.max_bounce_buffer_size = 0;
+    s->dma_as->max_bounce_buffer_size = 0;
     s->vfio = virtio_msg_vfio_new();
 
     if (!virtio_msg_bus_ivshmem_open_memory(s, errp) ||
