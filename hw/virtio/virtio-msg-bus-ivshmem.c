@@ -8,6 +8,7 @@
 #include "qapi/error.h"
 #include "qemu/bswap.h"
 #include "qemu/error-report.h"
+#include "qemu/timer.h"
 #include "qemu/units.h"
 #include "chardev/char-fe.h"
 #include "exec/memory.h"
@@ -37,8 +38,11 @@ OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMSGBusIvshmem, VIRTIO_MSG_BUS_IVSHMEM)
 #define IDS_DEVICE              8
 #define IDS_DRIVER              12
 
-/* Who the driver side is as long as nothing says otherwise */
-#define DEFAULT_PEER            1
+/*
+ * A driver side that has not been heard of for so long since the start may be
+ * rung in vain, or ring somebody else.
+ */
+#define UNHEARD_MS              5000
 
 #define REMOTE_VMID_AUTO        UINT32_MAX
 
@@ -70,6 +74,12 @@ struct VirtIOMSGBusIvshmem {
     VirtIOMSGIvshmem *ivshmem;
     VirtIOMSGFifo fifo;             /* valid while the link is up */
     uint32_t driver;                /* who announced itself last, or NO_PEER */
+
+    /* What has been said of the ids since the link is up; once each */
+    bool said_contradiction;
+    bool said_nobody;
+    bool unheard;                   /* for UNHEARD_MS */
+    QEMUTimer *unheard_timer;
 
     AddressSpace *dma_as;           /* freed by RCU, and so not in here */
     MemoryRegion dma_root;
@@ -149,10 +159,172 @@ static uint32_t ids_driver(VirtIOMSGIvshmem *ivshmem)
 static uint16_t virtio_msg_bus_ivshmem_peer(VirtIOMSGBusIvshmem *s,
                                             uint32_t driver)
 {
+    uint16_t own = s->ivshmem->id;
+    uint16_t peer;
+
     if (s->remote_vmid != REMOTE_VMID_AUTO) {
         return s->remote_vmid;
     }
-    return driver == NO_PEER ? DEFAULT_PEER : driver;
+    if (driver != NO_PEER) {
+        return driver;
+    }
+    if (virtio_msg_ivshmem_only_peer(s->ivshmem, &peer)) {
+        return peer;
+    }
+    /* Usually there are two, and ids are given from 0 */
+    return own == 0 ? 1 : 0;
+}
+
+/*
+ * Whether nothing has come since the link is up, not even a doorbell without a
+ * message
+ */
+static bool virtio_msg_bus_ivshmem_nothing_came(VirtIOMSGBusIvshmem *s)
+{
+    return !VIRTIO_MSG_BUS_DEVICE(s)->heard;
+}
+
+/* Where the id that is rung comes from, for the user; not to be freed */
+static const char *virtio_msg_bus_ivshmem_origin(VirtIOMSGBusIvshmem *s,
+                                                 uint32_t driver)
+{
+    if (s->remote_vmid != REMOTE_VMID_AUTO) {
+        return "by remote-vmid=";
+    }
+    return driver == NO_PEER ? "by default" : "by the shared memory";
+}
+
+/* The driver side says that it is another than the one we are to ring */
+static char *virtio_msg_bus_ivshmem_contradiction(VirtIOMSGBusIvshmem *s,
+                                                  uint32_t driver)
+{
+    uint16_t peer = virtio_msg_bus_ivshmem_peer(s, driver);
+
+    if (driver != NO_PEER && driver != peer) {
+        return g_strdup_printf("ivshmem id %u is rung, by remote-vmid=, but "
+                               "the driver side says in the shared memory that "
+                               "it is %" PRIu32 "; correct remote-vmid=, or "
+                               "leave it out", peer, driver);
+    }
+    if (peer == s->ivshmem->id) {
+        return g_strdup_printf("ivshmem id %u is rung, %s, but that is our own;"
+                               " give the driver side's as remote-vmid=", peer,
+                               virtio_msg_bus_ivshmem_origin(s, driver));
+    }
+    return NULL;
+}
+
+/* Somebody said whom to ring, but the server knows no such peer */
+static char *virtio_msg_bus_ivshmem_nobody(VirtIOMSGBusIvshmem *s,
+                                           uint32_t driver)
+{
+    uint16_t peer = virtio_msg_bus_ivshmem_peer(s, driver);
+
+    if (virtio_msg_ivshmem_has_peer(s->ivshmem, peer) ||
+        (s->remote_vmid == REMOTE_VMID_AUTO && driver == NO_PEER)) {
+        return NULL;
+    }
+    return g_strdup_printf("ivshmem id %u is rung, %s, but the ivshmem server "
+                           "has named no such peer; %s", peer,
+                           virtio_msg_bus_ivshmem_origin(s, driver),
+                           s->remote_vmid == REMOTE_VMID_AUTO
+                           ? "has the driver side gone?"
+                           : "has the driver side been started, and is "
+                             "remote-vmid= its id?");
+}
+
+static char *virtio_msg_bus_ivshmem_silence(VirtIOMSGBusIvshmem *s,
+                                            uint32_t driver)
+{
+    unsigned waiting = virtio_msg_fifo_rx_used(&s->fifo);
+    g_autofree char *block = NULL;
+    g_autofree char *check = NULL;
+
+    block = driver == NO_PEER
+            ? g_strdup("no driver side")
+            : g_strdup_printf("driver side %" PRIu32, driver);
+    if (waiting) {
+        check = g_strdup_printf("%u of its messages wait; it has to ring id %u "
+                                "(peer_vmid= in Linux)", waiting,
+                                s->ivshmem->id);
+    } else if (driver == NO_PEER) {
+        check = g_strdup("check that it has been started, on this ivshmem");
+    } else {
+        check = g_strdup_printf("check that it runs, and rings id %u "
+                                "(peer_vmid= in Linux)", s->ivshmem->id);
+    }
+    return g_strdup_printf("nothing has come from the driver side for %d s: "
+                           "ivshmem id %u is rung, %s, and the shared memory "
+                           "names %s; %s", UNHEARD_MS / 1000,
+                           virtio_msg_bus_ivshmem_peer(s, driver),
+                           virtio_msg_bus_ivshmem_origin(s, driver), block,
+                           check);
+}
+
+/* What to see to, if anything; to be freed */
+static char *virtio_msg_bus_ivshmem_advice(VirtIOMSGBusIvshmem *s,
+                                           uint32_t driver)
+{
+    char *advice = virtio_msg_bus_ivshmem_contradiction(s, driver);
+
+    if (!advice) {
+        advice = virtio_msg_bus_ivshmem_nobody(s, driver);
+    }
+    if (!advice && s->unheard && virtio_msg_bus_ivshmem_nothing_came(s)) {
+        advice = virtio_msg_bus_ivshmem_silence(s, driver);
+    }
+    return advice;
+}
+
+static void virtio_msg_bus_ivshmem_say_once(VirtIOMSGBusIvshmem *s, bool *said,
+                                            const char *what)
+{
+    /* The peer can bring the reason about again and again */
+    if (what && !*said) {
+        *said = true;
+        warn_report("%s: %s", virtio_msg_bus_name(VIRTIO_MSG_BUS_DEVICE(s)),
+                    what);
+    }
+}
+
+static void virtio_msg_bus_ivshmem_check_ids(VirtIOMSGBusIvshmem *s,
+                                             uint32_t driver)
+{
+    if (!s->said_contradiction) {
+        g_autofree char *what =
+            virtio_msg_bus_ivshmem_contradiction(s, driver);
+
+        virtio_msg_bus_ivshmem_say_once(s, &s->said_contradiction, what);
+    }
+    if (!s->said_nobody) {
+        g_autofree char *what = virtio_msg_bus_ivshmem_nobody(s, driver);
+
+        virtio_msg_bus_ivshmem_say_once(s, &s->said_nobody, what);
+    }
+}
+
+/* Started with what the peer should answer */
+static void virtio_msg_bus_ivshmem_unheard(void *opaque)
+{
+    VirtIOMSGBusIvshmem *s = opaque;
+
+    if (virtio_msg_bus_ivshmem_nothing_came(s) &&
+        (virtio_msg_fifo_tx_used(&s->fifo) ||
+         virtio_msg_fifo_rx_used(&s->fifo))) {
+        g_autofree char *what =
+            virtio_msg_bus_ivshmem_silence(s, ids_driver(s->ivshmem));
+
+        virtio_msg_bus_ivshmem_say_once(s, &s->unheard, what);
+    }
+}
+
+static void virtio_msg_bus_ivshmem_expect(VirtIOMSGBusIvshmem *s)
+{
+    if (!s->unheard && virtio_msg_bus_ivshmem_nothing_came(s) &&
+        !timer_pending(s->unheard_timer)) {
+        timer_mod(s->unheard_timer,
+                  qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + UNHEARD_MS);
+    }
 }
 
 /*
@@ -215,6 +387,8 @@ static void virtio_msg_bus_ivshmem_kick(VirtIOMSGBusDevice *link)
 
     trace_virtio_msg_bus_ivshmem_ring(virtio_msg_bus_name(link), peer);
     virtio_msg_ivshmem_ring(s->ivshmem, peer);
+    virtio_msg_bus_ivshmem_check_ids(s, driver);
+    virtio_msg_bus_ivshmem_expect(s);
     virtio_msg_bus_ivshmem_check_driver(s, driver);
 }
 
@@ -244,12 +418,18 @@ static void virtio_msg_bus_ivshmem_interrupt(void *opaque)
 
 static void virtio_msg_bus_ivshmem_start(VirtIOMSGBusIvshmem *s)
 {
+    VirtIOMSGBusDevice *link = VIRTIO_MSG_BUS_DEVICE(s);
+
     virtio_msg_fifo_init_spsc(&s->fifo, s->ivshmem->mem + DEVICE_QUEUE_OFFSET,
                               s->ivshmem->mem + DRIVER_QUEUE_OFFSET,
                               s->reset_queues);
     ids_announce(s->ivshmem);
     s->driver = NO_PEER;
-    virtio_msg_bus_set_up(VIRTIO_MSG_BUS_DEVICE(s), true);
+    s->said_contradiction = false;
+    s->said_nobody = false;
+    s->unheard = false;
+    virtio_msg_bus_ivshmem_expect(s);
+    virtio_msg_bus_set_up(link, true);
 }
 
 static void virtio_msg_bus_ivshmem_attached(void *opaque, bool attached)
@@ -257,6 +437,7 @@ static void virtio_msg_bus_ivshmem_attached(void *opaque, bool attached)
     VirtIOMSGBusIvshmem *s = opaque;
 
     if (!attached) {
+        timer_del(s->unheard_timer);
         virtio_msg_bus_set_up(VIRTIO_MSG_BUS_DEVICE(s), false);
     } else if (!s->mem_lost) {
         virtio_msg_bus_ivshmem_start(s);
@@ -501,15 +682,19 @@ static void virtio_msg_bus_ivshmem_fill_info(VirtIOMSGBusDevice *link,
                                              VirtioMsgLinkInfo *info)
 {
     VirtIOMSGBusIvshmem *s = VIRTIO_MSG_BUS_IVSHMEM(link);
+    uint32_t driver = ids_driver(s->ivshmem);
     g_autofree char *backing = NULL;
 
     info->layout = g_strdup("spsc");
     info->has_own_id = true;
     info->own_id = s->ivshmem->id;
     info->has_peer_id = true;
-    info->peer_id = virtio_msg_bus_ivshmem_peer(s, ids_driver(s->ivshmem));
+    info->peer_id = virtio_msg_bus_ivshmem_peer(s, driver);
+    info->has_announced_id = driver != NO_PEER;
+    info->announced_id = driver;
     /* The memory that they lay in when the link went down may be gone */
     if (link->up) {
+        info->advice = virtio_msg_bus_ivshmem_advice(s, driver);
         info->to_peer =
             virtio_msg_bus_ivshmem_fill(virtio_msg_fifo_tx_used(&s->fifo));
         info->from_peer =
@@ -554,6 +739,8 @@ static void virtio_msg_bus_ivshmem_close(VirtIOMSGBusIvshmem *s)
     }
     virtio_msg_vfio_free(s->vfio);
     s->vfio = NULL;
+    timer_free(s->unheard_timer);
+    s->unheard_timer = NULL;
     address_space_destroy_free(s->dma_as);
     s->dma_as = NULL;
 }
@@ -587,6 +774,8 @@ static void virtio_msg_bus_ivshmem_realize(DeviceState *dev, Error **errp)
     /* A window of ordinary memory needs no copies: see open_window */
     s->dma_as->max_bounce_buffer_size = 0;
     s->vfio = virtio_msg_vfio_new();
+    s->unheard_timer = timer_new_ms(QEMU_CLOCK_REALTIME,
+                                    virtio_msg_bus_ivshmem_unheard, s);
 
     if (!virtio_msg_bus_ivshmem_open_memory(s, errp) ||
         !virtio_msg_bus_ivshmem_attach(s, errp)) {

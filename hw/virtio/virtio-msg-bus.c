@@ -194,6 +194,7 @@ static void virtio_msg_bus_turn(void *opaque)
         return;
     }
     if (i > 0) {
+        link->heard = true;
         link->silent = false;
     }
     if (ret == VIRTIO_MSG_BUS_RECV_BAD) {

@@ -107,6 +107,13 @@ static void print_link(Monitor *mon, const VirtioMsgLinkInfo *info)
     if (info->has_peer_id) {
         monitor_printf(mon, "  peer's id: %" PRIu16 "\n", info->peer_id);
     }
+    if (info->has_announced_id) {
+        monitor_printf(mon, "  announced id: %" PRIu16 "\n",
+                       info->announced_id);
+    }
+    if (info->advice) {
+        monitor_printf(mon, "  advice: %s\n", info->advice);
+    }
     if (info->layout) {
         monitor_printf(mon, "  layout: %s\n", info->layout);
     }

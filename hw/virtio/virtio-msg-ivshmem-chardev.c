@@ -202,9 +202,11 @@ static void ivshmem_chardev_peer(IvshmemChardev *s, int64_t id, int fd)
 
     if (fd < 0) {
         trace_virtio_msg_ivshmem_peer_left(s->chr->chr->label, id);
-        if (g_hash_table_remove(s->peers, key) && s->attached) {
+        /* Before it is forgotten: it may be the only one that there is */
+        if (g_hash_table_contains(s->peers, key) && s->attached) {
             s->parent.client->peer_left(s->parent.opaque, id);
         }
+        g_hash_table_remove(s->peers, key);
     } else if (id == s->parent.id) {
         ivshmem_chardev_add_vector(s, fd);
         if (s->state == WANT_VECTOR) {
@@ -377,8 +379,33 @@ static void ivshmem_chardev_close(VirtIOMSGIvshmem *ivshmem)
     g_free(s);
 }
 
+static bool ivshmem_chardev_has_peer(VirtIOMSGIvshmem *ivshmem, uint16_t peer)
+{
+    IvshmemChardev *s = container_of(ivshmem, IvshmemChardev, parent);
+
+    return g_hash_table_contains(s->peers, GUINT_TO_POINTER(peer));
+}
+
+static bool ivshmem_chardev_only_peer(VirtIOMSGIvshmem *ivshmem,
+                                      uint16_t *peer)
+{
+    IvshmemChardev *s = container_of(ivshmem, IvshmemChardev, parent);
+    GHashTableIter iter;
+    gpointer key;
+
+    if (g_hash_table_size(s->peers) != 1) {
+        return false;
+    }
+    g_hash_table_iter_init(&iter, s->peers);
+    g_hash_table_iter_next(&iter, &key, NULL);
+    *peer = GPOINTER_TO_UINT(key);
+    return true;
+}
+
 static const VirtIOMSGIvshmemOps ivshmem_chardev_ops = {
     .ring = ivshmem_chardev_ring,
+    .has_peer = ivshmem_chardev_has_peer,
+    .only_peer = ivshmem_chardev_only_peer,
     .close = ivshmem_chardev_close,
 };
 

@@ -95,7 +95,7 @@ struct VirtIOMSGBusDevice {
     bool up;
     bool stalled;           /* the last send found no room */
     bool full;              /* so it was when this turn of the loop began */
-    bool heard;             /* the peer rang since the link is up */
+    bool heard;             /* the peer rang or wrote since the link is up */
     bool kick;              /* sent something since the last doorbell */
     bool in_turn;           /* messages are being handled */
 

@@ -46,6 +46,10 @@ typedef struct VirtIOMSGIvshmemClient {
 
 typedef struct VirtIOMSGIvshmemOps {
     void (*ring)(VirtIOMSGIvshmem *ivshmem, uint16_t peer);
+    /* NULL where nobody tells which peers there are */
+    bool (*has_peer)(VirtIOMSGIvshmem *ivshmem, uint16_t peer);
+    /* NULL likewise */
+    bool (*only_peer)(VirtIOMSGIvshmem *ivshmem, uint16_t *peer);
     void (*close)(VirtIOMSGIvshmem *ivshmem);
 } VirtIOMSGIvshmemOps;
 
@@ -75,6 +79,34 @@ static inline void virtio_msg_ivshmem_ring(VirtIOMSGIvshmem *ivshmem,
                                            uint16_t peer)
 {
     ivshmem->ops->ring(ivshmem, peer);
+}
+
+/**
+ * virtio_msg_ivshmem_has_peer: whether ringing a peer can have an effect
+ * @ivshmem: an attachment
+ * @peer: the peer's ivshmem id
+ *
+ * Returns false if there is no such peer, and true if there is, or if nobody
+ * tells.
+ */
+static inline bool virtio_msg_ivshmem_has_peer(VirtIOMSGIvshmem *ivshmem,
+                                               uint16_t peer)
+{
+    return !ivshmem->ops->has_peer || ivshmem->ops->has_peer(ivshmem, peer);
+}
+
+/**
+ * virtio_msg_ivshmem_only_peer: who is there besides us
+ * @ivshmem: an attachment
+ * @peer: set to the id of the only other peer
+ *
+ * Returns false, with @peer untouched, if there is none, or more than one, or
+ * if nobody tells.
+ */
+static inline bool virtio_msg_ivshmem_only_peer(VirtIOMSGIvshmem *ivshmem,
+                                                uint16_t *peer)
+{
+    return ivshmem->ops->only_peer && ivshmem->ops->only_peer(ivshmem, peer);
 }
 
 /**
