@@ -11,6 +11,7 @@
 #include "qemu/timer.h"
 #include "qemu/units.h"
 #include "chardev/char-fe.h"
+#include "exec/cpu-common.h"
 #include "exec/memory.h"
 #include "hw/qdev-properties.h"
 #include "hw/qdev-properties-system.h"
@@ -619,6 +620,7 @@ static bool virtio_msg_bus_ivshmem_open_memory(VirtIOMSGBusIvshmem *s,
     }
     s->mem_guard = virtio_msg_guard_new(memory_region_get_ram_ptr(s->mem),
                                         memory_region_size(s->mem),
+                                        qemu_ram_pagesize(s->mem->ram_block),
                                         virtio_msg_bus_ivshmem_mem_lost, s);
     return virtio_msg_bus_ivshmem_map_windows(s, errp);
 }

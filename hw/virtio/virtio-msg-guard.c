@@ -8,6 +8,7 @@
 #include "qemu/atomic.h"
 #include "qemu/main-loop.h"
 #include "block/aio.h"
+#include "hw/core/cpu.h"
 #include "hw/virtio/virtio-msg-guard.h"
 #include <sys/mman.h>
 
@@ -30,6 +31,16 @@ static VirtIOMSGGuard *guards;
 
 static struct sigaction old_action;
 
+/* What the handler leaves for the main loop; -1 if there is nobody to tell */
+static int guard_pipe[2] = { -1, -1 };
+
+static bool guard_map_zeros(uintptr_t start, uintptr_t end)
+{
+    return mmap((void *)start, end - start, PROT_READ | PROT_WRITE,
+                MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+                0) != MAP_FAILED;
+}
+
 /* A plain system call, and a bottom half, which may be scheduled anywhere */
 static bool guard_replace(VirtIOMSGGuard *guard, uintptr_t addr)
 {
@@ -38,12 +49,8 @@ static bool guard_replace(VirtIOMSGGuard *guard, uintptr_t addr)
 
     /* A guard that changes is empty in between */
     if (addr < start || addr >= end ||
-        end != qatomic_load_acquire(&guard->end)) {
-        return false;
-    }
-    if (mmap((void *)start, end - start, PROT_READ | PROT_WRITE,
-             MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
-             0) == MAP_FAILED) {
+        end != qatomic_load_acquire(&guard->end) ||
+        !guard_map_zeros(start, end)) {
         return false;
     }
     qemu_bh_schedule(guard->bh);
@@ -55,6 +62,37 @@ static bool guard_concerns(const siginfo_t *info)
 {
     return info->si_code == BUS_ADRERR || info->si_code == BUS_OBJERR ||
            info->si_code == BUS_MCEERR_AR || info->si_code == BUS_MCEERR_AO;
+}
+
+/*
+ * A broken page that nobody has accessed yet is no fault: KVM only wants to
+ * know, to tell its guest.  Usually the main thread has SIGBUS blocked, reads
+ * that from a file descriptor, and calls the handler from the main loop, as a
+ * function like any other that may take locks.  With us SIGBUS is not blocked,
+ * so that what comes that way goes on to the main loop by a pipe.
+ *
+ * Returns false if the handler is to be called at once.
+ */
+static bool guard_defer(const siginfo_t *info)
+{
+    ssize_t ret;
+
+    if (info->si_code != BUS_MCEERR_AO || current_cpu || guard_pipe[1] < 0) {
+        return false;
+    }
+    /* Full or not: a page that was not told of is found broken when used */
+    ret = write(guard_pipe[1], info, sizeof(*info));
+    (void)ret;
+    return true;
+}
+
+static void guard_deferred(void *opaque)
+{
+    siginfo_t info;
+
+    while (read(guard_pipe[0], &info, sizeof(info)) == sizeof(info)) {
+        old_action.sa_sigaction(SIGBUS, &info, NULL);
+    }
 }
 
 static void guard_sigbus(int sig, siginfo_t *info, void *context)
@@ -69,11 +107,12 @@ static void guard_sigbus(int sig, siginfo_t *info, void *context)
             replaced |= guard_replace(guard, (uintptr_t)info->si_addr);
         }
     }
-    errno = saved_errno;
-    if (replaced) {
+    if (replaced || guard_defer(info)) {
+        errno = saved_errno;
         return;
     }
 
+    errno = saved_errno;
     if (old_action.sa_flags & SA_SIGINFO) {
         old_action.sa_sigaction(sig, info, context);
     } else {
@@ -93,7 +132,14 @@ static void guard_install(void)
     };
     sigset_t set;
 
-    sigaction(SIGBUS, &action, &old_action);
+    sigaction(SIGBUS, NULL, &old_action);
+    if ((old_action.sa_flags & SA_SIGINFO) &&
+        g_unix_open_pipe(guard_pipe, FD_CLOEXEC, NULL)) {
+        g_unix_set_fd_nonblocking(guard_pipe[0], true, NULL);
+        g_unix_set_fd_nonblocking(guard_pipe[1], true, NULL);
+        qemu_set_fd_handler(guard_pipe[0], guard_deferred, NULL, NULL);
+    }
+    sigaction(SIGBUS, &action, NULL);
 
     /* A fault while SIGBUS is blocked is the end; other threads let it pass */
     sigemptyset(&set);
@@ -127,14 +173,15 @@ static VirtIOMSGGuard *guard_take(void)
     return guard;
 }
 
-VirtIOMSGGuard *virtio_msg_guard_new(void *mem, size_t size,
+VirtIOMSGGuard *virtio_msg_guard_new(void *mem, size_t size, size_t page_size,
                                      VirtIOMSGGuardLost *lost, void *opaque)
 {
     uintptr_t start = (uintptr_t)mem;
-    uintptr_t end = ROUND_UP(start + size, qemu_real_host_page_size());
+    /* A part of a huge page cannot be replaced */
+    uintptr_t end = ROUND_UP(start + size, page_size);
     VirtIOMSGGuard *guard = guard_take();
 
-    assert(QEMU_PTR_IS_ALIGNED(mem, qemu_real_host_page_size()));
+    assert(QEMU_PTR_IS_ALIGNED(mem, page_size));
     /* With the messages: not run by a device that waits for its requests */
     guard->bh = aio_bh_new(iohandler_get_aio_context(), guard_notify, guard);
     guard->lost = lost;
@@ -143,6 +190,11 @@ VirtIOMSGGuard *virtio_msg_guard_new(void *mem, size_t size,
     qatomic_store_release(&guard->start, start);
     qatomic_store_release(&guard->end, end);
     return guard;
+}
+
+bool virtio_msg_guard_revoke(VirtIOMSGGuard *guard)
+{
+    return guard_map_zeros(guard->start, guard->end);
 }
 
 void virtio_msg_guard_free(VirtIOMSGGuard *guard)

@@ -10,6 +10,7 @@
 #include "qemu/error-report.h"
 #include "qemu/event_notifier.h"
 #include "qemu/main-loop.h"
+#include "qemu/mmap-alloc.h"
 #include "qemu/sockets.h"
 #include "chardev/char.h"
 #include "chardev/char-socket.h"
@@ -173,6 +174,7 @@ static bool ivshmem_chardev_map(IvshmemChardev *s, int fd, Error **errp)
     s->parent.mem = mem;
     s->parent.size = st.st_size;
     s->parent.guard = virtio_msg_guard_new(mem, st.st_size,
+                                           qemu_fd_getpagesize(fd),
                                            s->parent.client->lost,
                                            s->parent.opaque);
     return true;

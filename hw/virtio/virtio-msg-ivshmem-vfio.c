@@ -464,6 +464,7 @@ virtio_msg_ivshmem_open_vfio(VirtIOMSGVFIO *vfio, const char *host,
         goto fail;
     }
     s->parent.guard = virtio_msg_guard_new(s->parent.mem, s->parent.size,
+                                           qemu_real_host_page_size(),
                                            client->lost, opaque);
     if (s->parent.size < VIRTIO_MSG_IVSHMEM_MIN_SIZE) {
         error_setg(errp, "the shared memory of %s is too small: %zu bytes, "

@@ -35,6 +35,7 @@ typedef void VirtIOMSGGuardLost(void *opaque);
  * virtio_msg_guard_new: guard a mapping
  * @mem: its start, page aligned
  * @size: of it, bytes; it ends with the page in which this ends
+ * @page_size: bytes of the pages that are behind it, a power of 2
  * @lost: called when the memory has been replaced
  * @opaque: its argument
  *
@@ -44,8 +45,18 @@ typedef void VirtIOMSGGuardLost(void *opaque);
  * Returns a guard, to be removed by virtio_msg_guard_free() before the memory
  * is unmapped.
  */
-VirtIOMSGGuard *virtio_msg_guard_new(void *mem, size_t size,
+VirtIOMSGGuard *virtio_msg_guard_new(void *mem, size_t size, size_t page_size,
                                      VirtIOMSGGuardLost *lost, void *opaque);
+
+/**
+ * virtio_msg_guard_revoke: do without the memory before it is taken away
+ * @guard: a guard
+ *
+ * As when the memory is found gone, but nobody is told.
+ *
+ * Returns false, with errno set, if there is no memory to replace it.
+ */
+bool virtio_msg_guard_revoke(VirtIOMSGGuard *guard);
 
 /**
  * virtio_msg_guard_free: remove a guard

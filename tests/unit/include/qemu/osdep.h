@@ -15,8 +15,12 @@
 #define _GNU_SOURCE
 #endif
 
+#include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,7 +31,15 @@
 #include <sys/types.h>
 #include <unistd.h>
 #include <glib.h>
+#include <glib-unix.h>
 
 #define QEMU_ALIGNED(n) __attribute__((aligned(n)))
+#define QEMU_PTR_IS_ALIGNED(p, n) ((uintptr_t)(p) % (n) == 0)
+#define ROUND_UP(n, d) (((n) + (d) - 1) & -(0 ? (n) : (d)))
+
+static inline uintptr_t qemu_real_host_page_size(void)
+{
+    return getpagesize();
+}
 
 #endif /* QEMU_OSDEP_H */
