@@ -462,6 +462,31 @@ static void virtio_msg_bus_ivshmem_mem_lost(void *opaque)
                         "restart this process to go on");
 }
 
+/*
+ * Whichever of its functions it is that this system wants back: without it the
+ * link is of no use, so that it gives all of them back.
+ */
+static void virtio_msg_bus_ivshmem_requested(void *opaque, const char *host)
+{
+    VirtIOMSGBusIvshmem *s = opaque;
+    g_autofree char *why = NULL;
+
+    why = g_strdup_printf("this system wants %s back, which is closed; bind it "
+                          "to vfio-pci again and restart this process to go "
+                          "on", host);
+    timer_del(s->unheard_timer);
+    ids_withdraw(s->ivshmem);
+    s->mem_lost = true;
+    virtio_msg_bus_fail(VIRTIO_MSG_BUS_DEVICE(s), why);
+
+    virtio_msg_ivshmem_detach(s->ivshmem);
+    if (s->window.function) {
+        virtio_msg_window_release(&s->window, s->mem_guard);
+    }
+    virtio_msg_vfio_free(s->vfio);
+    s->vfio = NULL;
+}
+
 static const VirtIOMSGIvshmemClient virtio_msg_bus_ivshmem_client = {
     .interrupt = virtio_msg_bus_ivshmem_interrupt,
     .attached = virtio_msg_bus_ivshmem_attached,
@@ -775,7 +800,7 @@ static void virtio_msg_bus_ivshmem_realize(DeviceState *dev, Error **errp)
                        virtio_msg_bus_name(VIRTIO_MSG_BUS_DEVICE(s)));
     /* A window of ordinary memory needs no copies: see open_window */
     s->dma_as->max_bounce_buffer_size = 0;
-    s->vfio = virtio_msg_vfio_new();
+    s->vfio = virtio_msg_vfio_new(virtio_msg_bus_ivshmem_requested, s);
     s->unheard_timer = timer_new_ms(QEMU_CLOCK_REALTIME,
                                     virtio_msg_bus_ivshmem_unheard, s);
 

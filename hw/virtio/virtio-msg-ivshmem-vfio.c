@@ -9,6 +9,7 @@
 #include "qemu/bswap.h"
 #include "qemu/error-report.h"
 #include "qemu/event_notifier.h"
+#include "qemu/main-loop.h"
 #include "hw/pci/pci_regs.h"
 #include "hw/virtio/virtio-msg-ivshmem.h"
 #include <sys/ioctl.h>
@@ -38,24 +39,44 @@ typedef struct VFIOGroup {
 } VFIOGroup;
 
 struct VirtIOMSGVFIO {
+    VirtIOMSGVFIORequested *requested;
+    void *opaque;
     int container;      /* -1: not open yet */
     bool has_iommu;     /* the IOMMU type is set */
     GSList *groups;     /* VFIOGroup; all of them in the container */
 };
 
-typedef struct IvshmemVFIO {
+struct VirtIOMSGVFIOFunction {
+    VirtIOMSGVFIO *vfio;
+    char *host;
+    int fd;
+    EventNotifier request;  /* this system wants the function back */
+    bool has_request;       /* and can say so */
+};
+
+typedef struct IvshmemVFIO IvshmemVFIO;
+
+typedef struct IvshmemVector {
+    EventNotifier notifier;
+    IvshmemVFIO *s;
+} IvshmemVector;
+
+struct IvshmemVFIO {
     VirtIOMSGIvshmem parent;
 
-    int device;
-    off_t regs;         /* of BAR 0, in the device's file */
-    EventNotifier vectors[MAX_VECTORS];
+    VirtIOMSGVFIOFunction *function;    /* NULL: given back */
+    off_t regs;         /* of BAR 0, in the function's file */
+    IvshmemVector vectors[MAX_VECTORS];
     unsigned num_vectors;
-} IvshmemVFIO;
+};
 
-VirtIOMSGVFIO *virtio_msg_vfio_new(void)
+VirtIOMSGVFIO *virtio_msg_vfio_new(VirtIOMSGVFIORequested *requested,
+                                   void *opaque)
 {
     VirtIOMSGVFIO *vfio = g_new0(VirtIOMSGVFIO, 1);
 
+    vfio->requested = requested;
+    vfio->opaque = opaque;
     vfio->container = -1;
     return vfio;
 }
@@ -238,41 +259,113 @@ static bool vfio_get_region(int device, unsigned index,
     return true;
 }
 
-/* Returns the function's file descriptor, the caller's to close, or -1 */
-static int vfio_open_ivshmem(VirtIOMSGVFIO *vfio, const char *host,
-                             Error **errp)
+/* Have the function's interrupts @index signalled by these, or by nothing */
+static bool vfio_set_irqs(int device, unsigned index, const int32_t *fds,
+                          unsigned count)
+{
+    size_t len = sizeof(struct vfio_irq_set) + count * sizeof(*fds);
+    g_autofree struct vfio_irq_set *set = g_malloc0(len);
+
+    set->argsz = len;
+    set->flags = VFIO_IRQ_SET_ACTION_TRIGGER |
+                 (count ? VFIO_IRQ_SET_DATA_EVENTFD : VFIO_IRQ_SET_DATA_NONE);
+    set->index = index;
+    set->count = count;
+    memcpy(set->data, fds, count * sizeof(*fds));
+    return ioctl(device, VFIO_DEVICE_SET_IRQS, set) == 0;
+}
+
+static void vfio_requested(void *opaque)
+{
+    VirtIOMSGVFIOFunction *function = opaque;
+    VirtIOMSGVFIO *vfio = function->vfio;
+
+    if (event_notifier_test_and_clear(&function->request)) {
+        /* May close the function */
+        vfio->requested(vfio->opaque, function->host);
+    }
+}
+
+/*
+ * Who unbinds the function's driver waits until nobody has it open.  A kernel
+ * that cannot ask for that lets them wait.
+ */
+static void vfio_listen_for_requests(VirtIOMSGVFIOFunction *function)
+{
+    struct vfio_irq_info info = {
+        .argsz = sizeof(info),
+        .index = VFIO_PCI_REQ_IRQ_INDEX,
+    };
+    int32_t fd;
+
+    if (ioctl(function->fd, VFIO_DEVICE_GET_IRQ_INFO, &info) || !info.count ||
+        event_notifier_init(&function->request, false) < 0) {
+        return;
+    }
+    function->has_request = true;
+    fd = event_notifier_get_fd(&function->request);
+    qemu_set_fd_handler(fd, vfio_requested, NULL, function);
+    vfio_set_irqs(function->fd, VFIO_PCI_REQ_IRQ_INDEX, &fd, 1);
+}
+
+static void vfio_close_function(VirtIOMSGVFIOFunction *function)
+{
+    if (!function) {
+        return;
+    }
+    if (function->has_request) {
+        vfio_set_irqs(function->fd, VFIO_PCI_REQ_IRQ_INDEX, NULL, 0);
+        qemu_set_fd_handler(event_notifier_get_fd(&function->request), NULL,
+                            NULL, NULL);
+        event_notifier_cleanup(&function->request);
+    }
+    close(function->fd);
+    g_free(function->host);
+    g_free(function);
+}
+
+/* Returns the function, to be closed by the caller, or NULL */
+static VirtIOMSGVFIOFunction *vfio_open_ivshmem(VirtIOMSGVFIO *vfio,
+                                                const char *host, Error **errp)
 {
     struct vfio_region_info config;
+    VirtIOMSGVFIOFunction *function;
     uint32_t id;
     int group, fd;
 
     group = vfio_get_group(vfio, host, errp);
     if (group < 0) {
-        return -1;
+        return NULL;
     }
     fd = ioctl(group, VFIO_GROUP_GET_DEVICE_FD, host);
     if (fd < 0) {
         error_setg_errno(errp, errno, "cannot open %s through VFIO", host);
-        return -1;
+        return NULL;
     }
 
     if (!vfio_get_region(fd, VFIO_PCI_CONFIG_REGION_INDEX, &config, errp)) {
         close(fd);
-        return -1;
+        return NULL;
     }
     if (pread(fd, &id, sizeof(id), config.offset + PCI_VENDOR_ID) !=
         sizeof(id)) {
         error_setg_errno(errp, errno, "cannot read the identity of %s", host);
         close(fd);
-        return -1;
+        return NULL;
     }
     if (le32_to_cpu(id) != IVSHMEM_VENDOR_DEVICE) {
         error_setg(errp, "%s is not an ivshmem device but %04x:%04x", host,
                    le32_to_cpu(id) & 0xffff, le32_to_cpu(id) >> 16);
         close(fd);
-        return -1;
+        return NULL;
     }
-    return fd;
+
+    function = g_new0(VirtIOMSGVFIOFunction, 1);
+    function->vfio = vfio;
+    function->host = g_strdup(host);
+    function->fd = fd;
+    vfio_listen_for_requests(function);
+    return function;
 }
 
 /*
@@ -335,44 +428,23 @@ static void ivshmem_vfio_ring(VirtIOMSGIvshmem *ivshmem, uint16_t peer)
     uint32_t val = cpu_to_le32((uint32_t)peer << IVSHMEM_DOORBELL_PEER_SHIFT);
     ssize_t ret;
 
-    /* Cannot fail while the function is open, and there is nobody to tell */
-    ret = RETRY_ON_EINTR(pwrite(s->device, &val, sizeof(val),
-                                s->regs + IVSHMEM_DOORBELL));
-    (void)ret;
+    if (s->function) {
+        /* Cannot fail as long as it is open, and there is nobody to tell */
+        ret = RETRY_ON_EINTR(pwrite(s->function->fd, &val, sizeof(val),
+                                    s->regs + IVSHMEM_DOORBELL));
+        (void)ret;
+    }
 }
 
-/* Whichever vector it was: they all mean that there is something to read */
+/* Whichever vector it is: they all mean that there is something to read */
 static void ivshmem_vfio_interrupt(void *opaque)
 {
-    IvshmemVFIO *s = opaque;
-    bool rang = false;
-    unsigned i;
+    IvshmemVector *vector = opaque;
+    IvshmemVFIO *s = vector->s;
 
-    for (i = 0; i < s->num_vectors; i++) {
-        rang |= event_notifier_test_and_clear(&s->vectors[i]);
-    }
-    if (rang) {
+    if (event_notifier_test_and_clear(&vector->notifier)) {
         s->parent.client->interrupt(s->parent.opaque);
     }
-}
-
-static bool ivshmem_vfio_set_irqs(IvshmemVFIO *s, unsigned count)
-{
-    size_t len = sizeof(struct vfio_irq_set) + count * sizeof(int32_t);
-    g_autofree struct vfio_irq_set *set = g_malloc0(len);
-    int32_t fd;
-    unsigned i;
-
-    set->argsz = len;
-    set->flags = VFIO_IRQ_SET_ACTION_TRIGGER |
-                 (count ? VFIO_IRQ_SET_DATA_EVENTFD : VFIO_IRQ_SET_DATA_NONE);
-    set->index = VFIO_PCI_MSIX_IRQ_INDEX;
-    set->count = count;
-    for (i = 0; i < count; i++) {
-        fd = event_notifier_get_fd(&s->vectors[i]);
-        memcpy(set->data + i * sizeof(fd), &fd, sizeof(fd));
-    }
-    return ioctl(s->device, VFIO_DEVICE_SET_IRQS, set) == 0;
 }
 
 static bool ivshmem_vfio_init_irqs(IvshmemVFIO *s, const char *host,
@@ -382,10 +454,12 @@ static bool ivshmem_vfio_init_irqs(IvshmemVFIO *s, const char *host,
         .argsz = sizeof(info),
         .index = VFIO_PCI_MSIX_IRQ_INDEX,
     };
+    int32_t fds[MAX_VECTORS];
     unsigned count;
     int ret;
 
-    if (ioctl(s->device, VFIO_DEVICE_GET_IRQ_INFO, &info) || !info.count) {
+    if (ioctl(s->function->fd, VFIO_DEVICE_GET_IRQ_INFO, &info) ||
+        !info.count) {
         error_setg(errp, "%s has no doorbell: it is an ivshmem-plain, and "
                    "messages need an ivshmem-doorbell", host);
         return false;
@@ -393,48 +467,67 @@ static bool ivshmem_vfio_init_irqs(IvshmemVFIO *s, const char *host,
 
     count = MIN(info.count, MAX_VECTORS);
     while (s->num_vectors < count) {
-        EventNotifier *e = &s->vectors[s->num_vectors];
+        IvshmemVector *vector = &s->vectors[s->num_vectors];
 
-        ret = event_notifier_init(e, false);
+        ret = event_notifier_init(&vector->notifier, false);
         if (ret < 0) {
             error_setg_errno(errp, -ret, "cannot make an eventfd");
             return false;
         }
+        vector->s = s;
+        fds[s->num_vectors] = event_notifier_get_fd(&vector->notifier);
+        qemu_set_fd_handler(fds[s->num_vectors], ivshmem_vfio_interrupt, NULL,
+                            vector);
         s->num_vectors++;
-        qemu_set_fd_handler(event_notifier_get_fd(e), ivshmem_vfio_interrupt,
-                            NULL, s);
     }
-    if (!ivshmem_vfio_set_irqs(s, count)) {
+    if (!vfio_set_irqs(s->function->fd, VFIO_PCI_MSIX_IRQ_INDEX, fds, count)) {
         error_setg_errno(errp, errno, "cannot set up the interrupts of %s",
                          host);
         return false;
     }
-    return vfio_set_bus_master(s->device, errp);
+    return vfio_set_bus_master(s->function->fd, errp);
+}
+
+static void ivshmem_vfio_close_function(IvshmemVFIO *s)
+{
+    unsigned i;
+
+    if (s->num_vectors) {
+        vfio_set_irqs(s->function->fd, VFIO_PCI_MSIX_IRQ_INDEX, NULL, 0);
+    }
+    for (i = 0; i < s->num_vectors; i++) {
+        EventNotifier *e = &s->vectors[i].notifier;
+
+        qemu_set_fd_handler(event_notifier_get_fd(e), NULL, NULL, NULL);
+        event_notifier_cleanup(e);
+    }
+    s->num_vectors = 0;
+    vfio_close_function(s->function);
+    s->function = NULL;
+}
+
+static void ivshmem_vfio_detach(VirtIOMSGIvshmem *ivshmem)
+{
+    /* A mapping keeps the function open as much as a descriptor does */
+    virtio_msg_guard_revoke(ivshmem->guard);
+    ivshmem_vfio_close_function(container_of(ivshmem, IvshmemVFIO, parent));
 }
 
 static void ivshmem_vfio_close(VirtIOMSGIvshmem *ivshmem)
 {
     IvshmemVFIO *s = container_of(ivshmem, IvshmemVFIO, parent);
-    unsigned i;
 
-    if (s->num_vectors) {
-        ivshmem_vfio_set_irqs(s, 0);
-    }
-    for (i = 0; i < s->num_vectors; i++) {
-        qemu_set_fd_handler(event_notifier_get_fd(&s->vectors[i]), NULL, NULL,
-                            NULL);
-        event_notifier_cleanup(&s->vectors[i]);
-    }
     virtio_msg_guard_free(ivshmem->guard);
     if (ivshmem->mem) {
         munmap(ivshmem->mem, ivshmem->size);
     }
-    close(s->device);
+    ivshmem_vfio_close_function(s);
     g_free(s);
 }
 
 static const VirtIOMSGIvshmemOps ivshmem_vfio_ops = {
     .ring = ivshmem_vfio_ring,
+    .detach = ivshmem_vfio_detach,
     .close = ivshmem_vfio_close,
 };
 
@@ -444,20 +537,22 @@ virtio_msg_ivshmem_open_vfio(VirtIOMSGVFIO *vfio, const char *host,
                              void *opaque, Error **errp)
 {
     struct vfio_region_info bar0;
+    VirtIOMSGVFIOFunction *function;
     IvshmemVFIO *s;
     uint32_t id;
     int fd;
 
-    fd = vfio_open_ivshmem(vfio, host, errp);
-    if (fd < 0) {
+    function = vfio_open_ivshmem(vfio, host, errp);
+    if (!function) {
         return NULL;
     }
+    fd = function->fd;
 
     s = g_new0(IvshmemVFIO, 1);
     s->parent.ops = &ivshmem_vfio_ops;
     s->parent.client = client;
     s->parent.opaque = opaque;
-    s->device = fd;
+    s->function = function;
 
     s->parent.mem = vfio_map_bar2(fd, host, &s->parent.size, errp);
     if (!s->parent.mem) {
@@ -536,8 +631,8 @@ bool virtio_msg_window_open(VirtIOMSGVFIO *vfio, const char *host,
     Error *err = NULL;
 
     /* Opened in either case: it is what enables the function's memory */
-    w.device = vfio_open_ivshmem(vfio, host, errp);
-    if (w.device < 0) {
+    w.function = vfio_open_ivshmem(vfio, host, errp);
+    if (!w.function) {
         return false;
     }
 
@@ -554,11 +649,11 @@ bool virtio_msg_window_open(VirtIOMSGVFIO *vfio, const char *host,
         }
     }
     if (w.map == VIRTIO_MSG_WINDOW_VFIO) {
-        w.mem = vfio_map_bar2(w.device, host, &w.size, &err);
+        w.mem = vfio_map_bar2(w.function->fd, host, &w.size, &err);
     }
     if (!w.mem) {
         error_propagate(errp, err);
-        close(w.device);
+        vfio_close_function(w.function);
         return false;
     }
 
@@ -566,8 +661,15 @@ bool virtio_msg_window_open(VirtIOMSGVFIO *vfio, const char *host,
     return true;
 }
 
+void virtio_msg_window_release(VirtIOMSGWindow *window, VirtIOMSGGuard *guard)
+{
+    virtio_msg_guard_revoke(guard);
+    vfio_close_function(window->function);
+    window->function = NULL;
+}
+
 void virtio_msg_window_close(VirtIOMSGWindow *window)
 {
     munmap(window->mem, window->size);
-    close(window->device);
+    vfio_close_function(window->function);
 }

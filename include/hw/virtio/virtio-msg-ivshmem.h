@@ -50,6 +50,8 @@ typedef struct VirtIOMSGIvshmemOps {
     bool (*has_peer)(VirtIOMSGIvshmem *ivshmem, uint16_t peer);
     /* NULL likewise */
     bool (*only_peer)(VirtIOMSGIvshmem *ivshmem, uint16_t *peer);
+    /* NULL where nobody can want it back */
+    void (*detach)(VirtIOMSGIvshmem *ivshmem);
     void (*close)(VirtIOMSGIvshmem *ivshmem);
 } VirtIOMSGIvshmemOps;
 
@@ -110,6 +112,20 @@ static inline bool virtio_msg_ivshmem_only_peer(VirtIOMSGIvshmem *ivshmem,
 }
 
 /**
+ * virtio_msg_ivshmem_detach: give the attachment's PCI function back
+ * @ivshmem: an attachment; nobody uses its memory any more
+ *
+ * From now on its memory is private, holds zeros, and nobody is rung or heard.
+ * A client of a server stays what it is.
+ */
+static inline void virtio_msg_ivshmem_detach(VirtIOMSGIvshmem *ivshmem)
+{
+    if (ivshmem->ops->detach) {
+        ivshmem->ops->detach(ivshmem);
+    }
+}
+
+/**
  * virtio_msg_ivshmem_close: detach
  * @ivshmem: an attachment, freed by this, with its memory; may be NULL
  */
@@ -140,12 +156,26 @@ virtio_msg_ivshmem_open_chardev(CharBackend *chr,
 /* The VFIO container of a link, with the groups of its PCI functions */
 typedef struct VirtIOMSGVFIO VirtIOMSGVFIO;
 
+/* A PCI function that was opened in a container */
+typedef struct VirtIOMSGVFIOFunction VirtIOMSGVFIOFunction;
+
+/*
+ * This system wants the function @host back, to unbind its driver or because
+ * it goes away, and waits until it is closed.  Called in the main loop with the
+ * BQL held, and again every few seconds; may close the container and all that
+ * was opened through it.
+ */
+typedef void VirtIOMSGVFIORequested(void *opaque, const char *host);
+
 /**
  * virtio_msg_vfio_new: an empty container
+ * @requested: called when a function that is open in it is wanted back
+ * @opaque: its first argument
  *
  * Nothing of VFIO is opened before the first function is.
  */
-VirtIOMSGVFIO *virtio_msg_vfio_new(void);
+VirtIOMSGVFIO *virtio_msg_vfio_new(VirtIOMSGVFIORequested *requested,
+                                   void *opaque);
 
 /**
  * virtio_msg_vfio_free: close a container and its groups
@@ -181,7 +211,7 @@ typedef enum VirtIOMSGWindowMap {
 typedef struct VirtIOMSGWindow {
     void *mem;
     size_t size;            /* bytes */
-    int device;             /* keeps the function enabled */
+    VirtIOMSGVFIOFunction *function;    /* keeps it enabled; NULL: released */
     VirtIOMSGWindowMap map; /* how it is mapped: not AUTO */
 } VirtIOMSGWindow;
 
@@ -198,6 +228,13 @@ typedef struct VirtIOMSGWindow {
 bool virtio_msg_window_open(VirtIOMSGVFIO *vfio, const char *host,
                             VirtIOMSGWindowMap map, VirtIOMSGWindow *window,
                             Error **errp);
+
+/**
+ * virtio_msg_window_release: give a window's PCI function back
+ * @window: one that virtio_msg_window_open() filled in
+ * @guard: a guard of its memory, which is private and holds zeros from now on
+ */
+void virtio_msg_window_release(VirtIOMSGWindow *window, VirtIOMSGGuard *guard);
 
 /**
  * virtio_msg_window_close: unmap a window
