@@ -125,6 +125,9 @@ static void ids_announce(VirtIOMSGIvshmem *ivshmem)
         ids_write(ivshmem, IDS_DEVICE, ivshmem->id + 1);
         /* Who sees the magic may read the rest */
         smp_wmb();
+        if (ivshmem->barriers) {
+            ivshmem->barriers->wmb();
+        }
         ids_write(ivshmem, IDS_MAGIC, IDS_MAGIC_VALUE);
     } else {
         ids_write(ivshmem, IDS_DEVICE, ivshmem->id + 1);
@@ -424,6 +427,7 @@ static void virtio_msg_bus_ivshmem_start(VirtIOMSGBusIvshmem *s)
     virtio_msg_fifo_init_spsc(&s->fifo, s->ivshmem->mem + DEVICE_QUEUE_OFFSET,
                               s->ivshmem->mem + DRIVER_QUEUE_OFFSET,
                               s->reset_queues);
+    virtio_msg_fifo_set_barriers(&s->fifo, s->ivshmem->barriers);
     ids_announce(s->ivshmem);
     s->driver = NO_PEER;
     s->said_contradiction = false;

@@ -30,6 +30,22 @@ static void spsc_store(uint8_t *page, size_t off, uint32_t val)
     __atomic_store_n(word, GUINT32_TO_LE(val), __ATOMIC_RELEASE);
 }
 
+/* A slot is there, or free, if the index that has been loaded says so */
+static void spsc_rmb(const VirtIOMSGFifo *fifo)
+{
+    if (fifo->barriers) {
+        fifo->barriers->rmb();
+    }
+}
+
+/* A slot is there before the index that will be stored says so */
+static void spsc_wmb(const VirtIOMSGFifo *fifo)
+{
+    if (fifo->barriers) {
+        fifo->barriers->wmb();
+    }
+}
+
 static SlotWord *spsc_slot(uint8_t *page, uint32_t index)
 {
     return (SlotWord *)(page + VIRTIO_MSG_SPSC_SLOTS +
@@ -79,6 +95,7 @@ static void spsc_zero(uint8_t *page)
 void virtio_msg_fifo_init_spsc(VirtIOMSGFifo *fifo, void *tx, void *rx,
                                bool reset)
 {
+    fifo->barriers = NULL;
     fifo->tx = tx;
     fifo->rx = rx;
 
@@ -100,6 +117,12 @@ void virtio_msg_fifo_init_spsc(VirtIOMSGFifo *fifo, void *tx, void *rx,
     }
 }
 
+void virtio_msg_fifo_set_barriers(VirtIOMSGFifo *fifo,
+                                  const VirtIOMSGFifoBarriers *barriers)
+{
+    fifo->barriers = barriers;
+}
+
 VirtIOMSGFifoResult virtio_msg_fifo_put(VirtIOMSGFifo *fifo,
                                         const void *msg, size_t len)
 {
@@ -116,7 +139,9 @@ VirtIOMSGFifoResult virtio_msg_fifo_put(VirtIOMSGFifo *fifo,
 
     /* Through a copy: the rest of the slot shall not leak what lies behind */
     memcpy(words, msg, len);
+    spsc_rmb(fifo);
     spsc_write_words(spsc_slot(fifo->tx, fifo->tx_head), words, SLOT_WORDS);
+    spsc_wmb(fifo);
 
     fifo->tx_head = next;
     spsc_store(fifo->tx, VIRTIO_MSG_SPSC_HEAD, next);
@@ -134,7 +159,9 @@ VirtIOMSGFifoResult virtio_msg_fifo_get(VirtIOMSGFifo *fifo, void *msg)
         return VIRTIO_MSG_FIFO_EMPTY;
     }
 
+    spsc_rmb(fifo);
     spsc_read_words(msg, spsc_slot(fifo->rx, fifo->rx_tail), SLOT_WORDS);
+    spsc_rmb(fifo);
 
     fifo->rx_tail = spsc_next(fifo->rx_tail);
     spsc_store(fifo->rx, VIRTIO_MSG_SPSC_TAIL, fifo->rx_tail);

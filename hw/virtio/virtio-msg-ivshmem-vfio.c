@@ -6,6 +6,7 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qemu/atomic.h"
 #include "qemu/bswap.h"
 #include "qemu/error-report.h"
 #include "qemu/event_notifier.h"
@@ -68,6 +69,45 @@ struct IvshmemVFIO {
     off_t regs;         /* of BAR 0, in the function's file */
     IvshmemVector vectors[MAX_VECTORS];
     unsigned num_vectors;
+};
+
+/*
+ * A BAR is Device memory, or uncached, and its other observers are no CPUs of
+ * this system: barriers between CPUs do not reach them.
+ */
+static void bar_rmb(void)
+{
+#if defined(__aarch64__)
+    asm volatile("dmb oshld" ::: "memory");
+#elif defined(__x86_64__) || defined(__i386__)
+    asm volatile("lfence" ::: "memory");
+#elif defined(__riscv)
+    asm volatile("fence ir, iorw" ::: "memory");
+#elif defined(__powerpc__)
+    asm volatile("sync" ::: "memory");
+#else
+    smp_mb();
+#endif
+}
+
+static void bar_wmb(void)
+{
+#if defined(__aarch64__)
+    asm volatile("dmb oshst" ::: "memory");
+#elif defined(__x86_64__) || defined(__i386__)
+    asm volatile("sfence" ::: "memory");
+#elif defined(__riscv)
+    asm volatile("fence ow, ow" ::: "memory");
+#elif defined(__powerpc__)
+    asm volatile("sync" ::: "memory");
+#else
+    smp_mb();
+#endif
+}
+
+static const VirtIOMSGFifoBarriers bar_barriers = {
+    .rmb = bar_rmb,
+    .wmb = bar_wmb,
 };
 
 VirtIOMSGVFIO *virtio_msg_vfio_new(VirtIOMSGVFIORequested *requested,
@@ -552,6 +592,7 @@ virtio_msg_ivshmem_open_vfio(VirtIOMSGVFIO *vfio, const char *host,
     s->parent.ops = &ivshmem_vfio_ops;
     s->parent.client = client;
     s->parent.opaque = opaque;
+    s->parent.barriers = &bar_barriers;
     s->function = function;
 
     s->parent.mem = vfio_map_bar2(fd, host, &s->parent.size, errp);

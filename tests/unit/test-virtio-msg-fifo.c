@@ -557,6 +557,77 @@ static void test_threads(void)
     pair_free(&p);
 }
 
+/*
+ * Memory that others see in no order but that of the barriers.  These look at
+ * what has been done when they are called, and do what the other side may still
+ * be doing then.
+ */
+
+static struct {
+    Pair *p;
+    unsigned rmb;
+    unsigned wmb;
+    Slot late;          /* what stands in the slot after the first rmb */
+} weak;
+
+static void put_rmb(void)
+{
+    static const Slot none;
+
+    weak.rmb++;
+    g_assert_cmpmem(slot_of(weak.p->to_b, 0), SLOT, &none, SLOT);
+}
+
+static void put_wmb(void)
+{
+    Slot want = slot_make(7);
+
+    weak.wmb++;
+    g_assert_cmpmem(slot_of(weak.p->to_b, 0), SLOT, &want, SLOT);
+    g_assert_cmpuint(word(weak.p->to_b, VIRTIO_MSG_SPSC_HEAD), ==, 0);
+}
+
+static void get_rmb(void)
+{
+    if (weak.rmb++ == 0) {
+        memcpy(slot_of(weak.p->to_b, 0), &weak.late, SLOT);
+    } else {
+        /* The slot has been read; it is still not free */
+        memset(slot_of(weak.p->to_b, 0), 0xee, SLOT);
+        g_assert_cmpuint(word(weak.p->to_b, VIRTIO_MSG_SPSC_TAIL), ==, 0);
+    }
+}
+
+static void no_wmb(void)
+{
+    g_assert_not_reached();
+}
+
+static void test_barriers(void)
+{
+    static const VirtIOMSGFifoBarriers put_barriers = { put_rmb, put_wmb };
+    static const VirtIOMSGFifoBarriers get_barriers = { get_rmb, no_wmb };
+    Pair p;
+
+    pair_init(&p);
+    memset(&weak, 0, sizeof(weak));
+    weak.p = &p;
+    virtio_msg_fifo_set_barriers(&p.a, &put_barriers);
+    put(&p.a, 7);
+    g_assert_cmpuint(weak.rmb, ==, 1);
+    g_assert_cmpuint(weak.wmb, ==, 1);
+    g_assert_cmpuint(word(p.to_b, VIRTIO_MSG_SPSC_HEAD), ==, 1);
+
+    /* What the index promised arrives as late as it may */
+    weak.rmb = 0;
+    weak.late = slot_make(8);
+    virtio_msg_fifo_set_barriers(&p.b, &get_barriers);
+    get(&p.b, 8);
+    g_assert_cmpuint(weak.rmb, ==, 2);
+    g_assert_cmpuint(word(p.to_b, VIRTIO_MSG_SPSC_TAIL), ==, 1);
+    pair_free(&p);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -580,6 +651,7 @@ int main(int argc, char **argv)
                     test_continue_out_of_range);
     g_test_add_func("/virtio-msg/fifo/discard", test_discard);
     g_test_add_func("/virtio-msg/fifo/threads", test_threads);
+    g_test_add_func("/virtio-msg/fifo/barriers", test_barriers);
 
     return g_test_run();
 }

@@ -38,7 +38,19 @@ typedef enum VirtIOMSGFifoResult {
     VIRTIO_MSG_FIFO_BAD_INDEX,
 } VirtIOMSGFifoResult;
 
+/*
+ * What it takes to keep accesses in order where those of the compiler's
+ * atomics, which are for the CPUs that share a cache, do not do.
+ */
+typedef struct VirtIOMSGFifoBarriers {
+    /* Loads before it are done before loads and stores behind it */
+    void (*rmb)(void);
+    /* Stores before it are done before stores behind it */
+    void (*wmb)(void);
+} VirtIOMSGFifoBarriers;
+
 typedef struct VirtIOMSGFifo {
+    const VirtIOMSGFifoBarriers *barriers;  /* NULL: none are needed */
     uint8_t *tx;        /* the queue that we write */
     uint8_t *rx;        /* the queue that we read */
     uint32_t tx_head;   /* the slot that we write next */
@@ -54,13 +66,23 @@ typedef struct VirtIOMSGFifo {
  *         indices that the memory holds, or at 0 where one is out of range
  *
  * Both pages are 8-byte aligned, stay the caller's and have to outlive @fifo.
- * They may be Device memory: every access is aligned and at most 8 bytes wide.
+ * They may be Device memory: every access is aligned and at most 8 bytes wide;
+ * see virtio_msg_fifo_set_barriers().
  * Nothing in here locks; a fifo belongs to one thread at a time.
  *
  * Link layouts, `spsc`.
  */
 void virtio_msg_fifo_init_spsc(VirtIOMSGFifo *fifo, void *tx, void *rx,
                                bool reset);
+
+/**
+ * virtio_msg_fifo_set_barriers: say how accesses to the queues stay in order
+ * @fifo: a fifo that has just been initialized
+ * @barriers: static, or NULL for cacheable memory, in which a slot and its
+ *            index are kept in order by acquire and release
+ */
+void virtio_msg_fifo_set_barriers(VirtIOMSGFifo *fifo,
+                                  const VirtIOMSGFifoBarriers *barriers);
 
 /**
  * virtio_msg_fifo_put: append one message to the queue that we write
