@@ -8,7 +8,6 @@
 #include "qapi/error.h"
 #include "qemu/bswap.h"
 #include "qemu/error-report.h"
-#include "qemu/event_notifier.h"
 #include "qemu/main-loop.h"
 #include "qemu/mmap-alloc.h"
 #include "qemu/sockets.h"
@@ -44,7 +43,7 @@ typedef enum HandshakeState {
 } HandshakeState;
 
 typedef struct IvshmemVector {
-    EventNotifier notifier;
+    int fd;                 /* -1: dropped */
     struct IvshmemChardev *s;
 } IvshmemVector;
 
@@ -61,38 +60,85 @@ typedef struct IvshmemChardev {
     size_t fill;
 
     IvshmemVector vectors[MAX_VECTORS];
-    unsigned num_vectors;
-    GHashTable *peers;      /* id -> file descriptor of vector 0 */
+    unsigned num_vectors;   /* that the server has handed out */
+    bool usable;            /* one of them at least */
+    bool dropped;           /* a vector was no eventfd: the first of them */
+    uint16_t dropped_id;
+    unsigned dropped_vector;
+    GHashTable *peers;      /* id -> descriptor of vector 0, -1: dropped */
 } IvshmemChardev;
+
+static void ivshmem_chardev_close_peer(gpointer fd)
+{
+    if (GPOINTER_TO_INT(fd) >= 0) {
+        close(GPOINTER_TO_INT(fd));
+    }
+}
+
+/* Ends the use of a vector's descriptor, which is closed */
+static void ivshmem_chardev_close_vector(IvshmemVector *vector)
+{
+    if (vector->fd >= 0) {
+        qemu_set_fd_handler(vector->fd, NULL, NULL, NULL);
+        close(vector->fd);
+        vector->fd = -1;
+    }
+}
+
+static void ivshmem_chardev_report_dropped(IvshmemChardev *s)
+{
+    warn_report("chardev=%s: vector %u of ivshmem id %u is not an eventfd; it "
+                "is dropped, and ringing it has no effect",
+                s->chr->chr->label, s->dropped_vector, s->dropped_id);
+}
+
+/* Said once for each connection: a server can send any number of them */
+static void ivshmem_chardev_dropped(IvshmemChardev *s, uint16_t id,
+                                    unsigned vector)
+{
+    if (!s->dropped) {
+        s->dropped = true;
+        s->dropped_id = id;
+        s->dropped_vector = vector;
+        if (s->opened) {
+            ivshmem_chardev_report_dropped(s);
+        }
+    }
+}
 
 static void ivshmem_chardev_ring(VirtIOMSGIvshmem *ivshmem, uint16_t peer)
 {
     IvshmemChardev *s = container_of(ivshmem, IvshmemChardev, parent);
+    gpointer key = GUINT_TO_POINTER(peer);
+    uint64_t one = 1;
     gpointer fd;
 
-    if (g_hash_table_lookup_extended(s->peers, GUINT_TO_POINTER(peer), NULL,
-                                     &fd)) {
-        uint64_t one = 1;
-        ssize_t ret;
-
-        /* Full means that the peer has not looked yet: it is rung already */
-        ret = RETRY_ON_EINTR(write(GPOINTER_TO_INT(fd), &one, sizeof(one)));
-        (void)ret;
+    if (!g_hash_table_lookup_extended(s->peers, key, NULL, &fd) ||
+        GPOINTER_TO_INT(fd) < 0) {
+        return;
+    }
+    /* Full means that the peer has not looked yet: it is rung already */
+    if (RETRY_ON_EINTR(write(GPOINTER_TO_INT(fd), &one, sizeof(one))) < 0 &&
+        errno != EAGAIN) {
+        g_hash_table_insert(s->peers, key, GINT_TO_POINTER(-1));
+        ivshmem_chardev_dropped(s, peer, 0);
     }
 }
 
-static void ivshmem_chardev_close_peer(gpointer fd)
+static void ivshmem_chardev_interrupt(void *opaque)
 {
-    close(GPOINTER_TO_INT(fd));
-}
-
-static void ivshmem_chardev_interrupt(EventNotifier *e)
-{
-    IvshmemVector *vector = container_of(e, IvshmemVector, notifier);
+    IvshmemVector *vector = opaque;
     IvshmemChardev *s = vector->s;
+    uint64_t rings;
+    ssize_t ret;
 
-    if (event_notifier_test_and_clear(e)) {
+    /* Once: what can be read after that is for the next turn */
+    ret = RETRY_ON_EINTR(read(vector->fd, &rings, sizeof(rings)));
+    if (ret == sizeof(rings)) {
         s->parent.client->interrupt(s->parent.opaque);
+    } else if (ret >= 0 || errno != EAGAIN) {
+        ivshmem_chardev_close_vector(vector);
+        ivshmem_chardev_dropped(s, s->parent.id, vector - s->vectors);
     }
 }
 
@@ -102,10 +148,11 @@ static void ivshmem_chardev_forget(IvshmemChardev *s)
     unsigned i;
 
     for (i = 0; i < s->num_vectors; i++) {
-        event_notifier_set_handler(&s->vectors[i].notifier, NULL);
-        close(event_notifier_get_fd(&s->vectors[i].notifier));
+        ivshmem_chardev_close_vector(&s->vectors[i]);
     }
     s->num_vectors = 0;
+    s->usable = false;
+    s->dropped = false;
     g_hash_table_remove_all(s->peers);
     s->fill = 0;
 }
@@ -133,7 +180,7 @@ static void ivshmem_chardev_fail(IvshmemChardev *s, Error *err)
     s->state = FAILED;
     ivshmem_chardev_set_attached(s, false);
     if (s->opened) {
-        error_report_err(err);
+        error_reportf_err(err, "chardev=%s: ", s->chr->chr->label);
     } else {
         error_free(s->err);
         s->err = err;
@@ -180,6 +227,46 @@ static bool ivshmem_chardev_map(IvshmemChardev *s, int fd, Error **errp)
     return true;
 }
 
+/*
+ * Whether @fd can be used as a doorbell, which must not block us, whatever the
+ * server handed out.  An eventfd has no type of file, unlike all that could be
+ * filled, emptied or read without end by way of it.
+ */
+static bool ivshmem_chardev_is_doorbell(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && !(st.st_mode & S_IFMT) &&
+           qemu_socket_try_set_nonblock(fd) == 0;
+}
+
+/*
+ * Whether a read of @fd takes all rings at once.  If it does not, by
+ * EFD_SEMAPHORE say, a peer could keep us busy for ever by a single write.
+ */
+static bool ivshmem_chardev_takes_all(int fd)
+{
+    uint64_t before = 0, rings = 2;
+
+    if (RETRY_ON_EINTR(read(fd, &before, sizeof(before))) < 0 &&
+        errno != EAGAIN) {
+        return false;
+    }
+    if (RETRY_ON_EINTR(write(fd, &rings, sizeof(rings))) < 0) {
+        return false;
+    }
+    if (RETRY_ON_EINTR(read(fd, &rings, sizeof(rings))) < 0) {
+        /* Other peers have it, too, and one of them was faster */
+        return errno == EAGAIN;
+    }
+    if (rings < 2) {
+        return false;
+    }
+    /* Whoever rang meanwhile is still to be heard */
+    before += rings - 2;
+    return !before || RETRY_ON_EINTR(write(fd, &before, sizeof(before))) > 0;
+}
+
 /* Takes over @fd */
 static void ivshmem_chardev_add_vector(IvshmemChardev *s, int fd)
 {
@@ -191,10 +278,18 @@ static void ivshmem_chardev_add_vector(IvshmemChardev *s, int fd)
     }
     vector = &s->vectors[s->num_vectors++];
     vector->s = s;
-    /* Others can read it too, and nobody shall make us wait */
-    qemu_socket_set_nonblock(fd);
-    event_notifier_init_fd(&vector->notifier, fd);
-    event_notifier_set_handler(&vector->notifier, ivshmem_chardev_interrupt);
+    if (!ivshmem_chardev_is_doorbell(fd) || !ivshmem_chardev_takes_all(fd)) {
+        vector->fd = -1;
+        close(fd);
+        ivshmem_chardev_dropped(s, s->parent.id, vector - s->vectors);
+        return;
+    }
+    vector->fd = fd;
+    s->usable = true;
+    qemu_set_fd_handler(fd, ivshmem_chardev_interrupt, NULL, vector);
+    if (s->state == WANT_VECTOR) {
+        s->state = DONE;
+    }
 }
 
 /* Takes over @fd, which may be -1 */
@@ -211,15 +306,15 @@ static void ivshmem_chardev_peer(IvshmemChardev *s, int64_t id, int fd)
         g_hash_table_remove(s->peers, key);
     } else if (id == s->parent.id) {
         ivshmem_chardev_add_vector(s, fd);
-        if (s->state == WANT_VECTOR) {
-            s->state = DONE;
-        }
     } else if (g_hash_table_contains(s->peers, key)) {
         /* A further vector: peers are rung on the first */
         close(fd);
     } else {
-        /* Whatever the server handed out, ringing must not block */
-        qemu_socket_set_nonblock(fd);
+        if (!ivshmem_chardev_is_doorbell(fd)) {
+            close(fd);
+            fd = -1;
+            ivshmem_chardev_dropped(s, id, 0);
+        }
         trace_virtio_msg_ivshmem_peer_joined(s->chr->chr->label, id);
         g_hash_table_insert(s->peers, key, GINT_TO_POINTER(fd));
     }
@@ -251,7 +346,7 @@ static void ivshmem_chardev_message(IvshmemChardev *s, int64_t msg, int fd)
     case WANT_MEMORY:
         if (msg == IVSHMEM_MSG_MEMORY && fd >= 0) {
             if (ivshmem_chardev_map(s, fd, &err)) {
-                s->state = WANT_VECTOR;
+                s->state = s->usable ? DONE : WANT_VECTOR;
             }
             break;
         }
@@ -343,8 +438,12 @@ static gboolean ivshmem_chardev_timeout(gpointer opaque)
     IvshmemChardev *s = opaque;
     Error *err = NULL;
 
-    error_setg(&err, "the server said nothing for %d s; is it an ivshmem "
-               "server?", HANDSHAKE_TIMEOUT_MS / 1000);
+    if (s->num_vectors) {
+        error_setg(&err, "the server gave us no vector that is an eventfd");
+    } else {
+        error_setg(&err, "the server said nothing for %d s; is it an ivshmem "
+                   "server?", HANDSHAKE_TIMEOUT_MS / 1000);
+    }
     ivshmem_chardev_fail(s, err);
     return G_SOURCE_REMOVE;
 }
@@ -452,6 +551,9 @@ virtio_msg_ivshmem_open_chardev(CharBackend *chr,
 
     s->opened = true;
     s->attached = true;
+    if (s->dropped) {
+        ivshmem_chardev_report_dropped(s);
+    }
     qemu_chr_fe_set_handlers(chr, ivshmem_chardev_can_read,
                              ivshmem_chardev_read, ivshmem_chardev_event, NULL,
                              s, NULL, true);
