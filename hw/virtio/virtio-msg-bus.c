@@ -293,6 +293,11 @@ static void virtio_msg_bus_device_realize(DeviceState *dev, Error **errp)
     assert(k->max_msg_size >= VIRTIO_MSG_MIN_MAX_SIZE &&
            k->max_msg_size <= VIRTIO_MSG_MAX_SIZE);
 
+    if (dev->num_child_bus) {
+        error_setg(errp, "a virtio-msg link cannot be realized again; restart "
+                   "this process");
+        return;
+    }
     if (link->slots < 1 || link->slots > VIRTIO_MSG_MAX_DEVICES) {
         error_setg(errp, "slots=%" PRIu32 " is out of range; choose 1 to %d",
                    link->slots, VIRTIO_MSG_MAX_DEVICES);

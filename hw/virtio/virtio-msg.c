@@ -1077,18 +1077,30 @@ static const VirtIOMSGBusPort virtio_msg_port = {
  * Slots
  */
 
+/* QOM looks through all children of an object to find the name of one */
+#define SLOTS_IN_CONTAINER  256
+
+static Object *virtio_msg_slot_container(VirtIOMSG *s, unsigned dev_num)
+{
+    g_autofree char *name = g_strdup_printf("slots[%u]",
+                                            dev_num / SLOTS_IN_CONTAINER);
+
+    return object_resolve_path_component(OBJECT(s), name) ?:
+           object_property_add_new_container(OBJECT(s), name);
+}
+
 static bool virtio_msg_add_slot(VirtIOMSG *s, Error **errp)
 {
     VirtIOMSGSlot *slot = VIRTIO_MSG_SLOT(qdev_new(TYPE_VIRTIO_MSG_SLOT));
     g_autofree char *child = NULL;
     g_autofree char *name = NULL;
-    BusChild *kid;
 
     slot->transport = s;
     slot->dev_num = s->slots->len;
 
     child = g_strdup_printf("slot[%u]", slot->dev_num);
-    object_property_add_child(OBJECT(s), child, OBJECT(slot));
+    object_property_add_child(virtio_msg_slot_container(s, slot->dev_num),
+                              child, OBJECT(slot));
 
     name = g_strdup_printf("%s.%u", virtio_msg_name(s), slot->dev_num);
     qbus_init(&slot->bus, sizeof(slot->bus), TYPE_VIRTIO_MSG_VIRTIO_BUS,
@@ -1100,30 +1112,46 @@ static bool virtio_msg_add_slot(VirtIOMSG *s, Error **errp)
         return false;
     }
     g_ptr_array_add(s->slots, slot);
-
-    /*
-     * A bus puts a new child in front of the others, but who looks for a free
-     * slot is to come across the lowest one first.
-     */
-    kid = QTAILQ_FIRST(&s->slot_bus.children);
-    assert(kid->child == DEVICE(slot));
-    QTAILQ_REMOVE(&s->slot_bus.children, kid, sibling);
-    QTAILQ_INSERT_TAIL(&s->slot_bus.children, kid, sibling);
     return true;
 }
 
-/* There is always a free slot, so that a device without bus= finds one */
-static bool virtio_msg_ensure_free_slot(VirtIOMSG *s, Error **errp)
+/* The lowest slot that is free, or NULL */
+static VirtIOMSGSlot *virtio_msg_free_slot(VirtIOMSG *s)
 {
+    VirtIOMSGSlot *slot;
     unsigned i;
 
     for (i = 0; i < s->slots->len; i++) {
-        if (!virtio_msg_slot(s, i)->vdev) {
-            return true;
+        slot = virtio_msg_slot(s, i);
+        /* A device can be on the bus without being realized */
+        if (!BUS(&slot->bus)->num_children) {
+            return slot;
         }
     }
-    return s->slots->len == VIRTIO_MSG_MAX_DEVICES ||
+    return NULL;
+}
+
+/* There is always a free slot, so that bus= can name it */
+static bool virtio_msg_ensure_free_slot(VirtIOMSG *s, Error **errp)
+{
+    return virtio_msg_free_slot(s) ||
+           s->slots->len == VIRTIO_MSG_MAX_DEVICES ||
            virtio_msg_add_slot(s, errp);
+}
+
+/* A device for any slot moves on to the lowest that is free */
+static void virtio_msg_any_bus_pre_plug(HotplugHandler *handler,
+                                        DeviceState *dev, Error **errp)
+{
+    VirtIOMSG *s = VIRTIO_MSG(BUS(handler)->parent);
+    VirtIOMSGSlot *slot = virtio_msg_free_slot(s);
+
+    if (!slot) {
+        error_setg(errp, "all %d device numbers of %s are taken",
+                   VIRTIO_MSG_MAX_DEVICES, virtio_msg_name(s));
+        return;
+    }
+    qdev_set_parent_bus(dev, BUS(&slot->bus), errp);
 }
 
 static void virtio_msg_slot_pre_plugged(DeviceState *d, Error **errp)
@@ -1131,6 +1159,12 @@ static void virtio_msg_slot_pre_plugged(DeviceState *d, Error **errp)
     VirtIOMSGSlot *slot = VIRTIO_MSG_SLOT(d);
     VirtIODevice *vdev = virtio_bus_get_device(&slot->bus);
 
+    if (!DEVICE(slot)->realized || !DEVICE(slot->transport)->realized ||
+        !DEVICE(slot->transport->link)->realized) {
+        error_setg(errp, "%s has been shut down and takes no devices",
+                   virtio_msg_name(slot->transport));
+        return;
+    }
     if (virtio_msg_refuse(vdev, errp)) {
         return;
     }
@@ -1253,6 +1287,22 @@ static void virtio_msg_slot_class_init(ObjectClass *oc, void *data)
     rc->phases.hold = virtio_msg_slot_reset_hold;
 }
 
+/* Unlike the link's name this says which device it is, for names of RAM, say */
+static char *virtio_msg_slot_bus_get_dev_path(DeviceState *dev)
+{
+    return g_strdup(BUS(&VIRTIO_MSG_SLOT(dev)->bus)->name);
+}
+
+static void virtio_msg_slot_bus_class_init(ObjectClass *oc, void *data)
+{
+    BUS_CLASS(oc)->get_dev_path = virtio_msg_slot_bus_get_dev_path;
+}
+
+static void virtio_msg_any_bus_class_init(ObjectClass *oc, void *data)
+{
+    HOTPLUG_HANDLER_CLASS(oc)->pre_plug = virtio_msg_any_bus_pre_plug;
+}
+
 static void virtio_msg_virtio_bus_class_init(ObjectClass *oc, void *data)
 {
     BusClass *bc = BUS_CLASS(oc);
@@ -1280,7 +1330,12 @@ static void virtio_msg_realize(DeviceState *dev, Error **errp)
 {
     VirtIOMSG *s = VIRTIO_MSG(dev);
     g_autofree char *name = NULL;
+    g_autofree char *any = NULL;
 
+    if (dev->num_child_bus) {
+        error_setg(errp, "a virtio-msg transport cannot be realized again");
+        return;
+    }
     s->link = VIRTIO_MSG_BUS_DEVICE(qdev_get_parent_bus(dev)->parent);
     QTAILQ_INIT(&s->dirty);
     s->slots = g_ptr_array_new();
@@ -1293,6 +1348,10 @@ static void virtio_msg_realize(DeviceState *dev, Error **errp)
             return;
         }
     }
+    any = g_strdup_printf("%s.any", virtio_msg_name(s));
+    qbus_init(&s->any_bus, sizeof(s->any_bus), TYPE_VIRTIO_MSG_ANY_BUS, dev,
+              any);
+    qbus_set_bus_hotplug_handler(BUS(&s->any_bus));
     virtio_msg_liveness_init(&s->liveness, s, s->ping_interval);
     virtio_msg_bus_connect(s->link, &virtio_msg_port, s);
 }
@@ -1339,6 +1398,16 @@ static const TypeInfo virtio_msg_types[] = {
         .name = TYPE_VIRTIO_MSG_SLOT_BUS,
         .parent = TYPE_BUS,
         .instance_size = sizeof(BusState),
+        .class_init = virtio_msg_slot_bus_class_init,
+    }, {
+        .name = TYPE_VIRTIO_MSG_ANY_BUS,
+        .parent = TYPE_VIRTIO_BUS,
+        .instance_size = sizeof(VirtioBusState),
+        .class_init = virtio_msg_any_bus_class_init,
+        .interfaces = (InterfaceInfo[]) {
+            { TYPE_HOTPLUG_HANDLER },
+            { }
+        },
     }, {
         .name = TYPE_VIRTIO_MSG_VIRTIO_BUS,
         .parent = TYPE_VIRTIO_BUS,

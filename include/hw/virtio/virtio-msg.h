@@ -38,6 +38,12 @@ OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMSGSlot, VIRTIO_MSG_SLOT)
 /* The bus that holds the slots of a transport */
 #define TYPE_VIRTIO_MSG_SLOT_BUS "virtio-msg-slot-bus"
 
+/*
+ * Where qdev comes first when it looks for a place for a device without bus=.
+ * No device stays there: it gets the lowest slot that is free.
+ */
+#define TYPE_VIRTIO_MSG_ANY_BUS "virtio-msg-any-bus"
+
 struct VirtIOMSGSlot {
     DeviceState parent_obj;
 
@@ -76,6 +82,7 @@ struct VirtIOMSG {
 
     VirtIOMSGBusDevice *link;
     BusState slot_bus;
+    VirtioBusState any_bus;
     GPtrArray *slots;           /* VirtIOMSGSlot, by device number */
     uint32_t initial_slots;
     uint32_t ping_interval;     /* ms, 0: never */

@@ -1,0 +1,253 @@
+/*
+ * Tests of the slots of a link: where devices go, what they are called there,
+ * and what becomes of slots that are taken apart
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include <linux/virtio_ids.h>
+#include <sys/resource.h>
+#include "qobject/qdict.h"
+#include "virtio-msg-fixture.h"
+
+#define LINK0       "/machine/peripheral/link0"
+#define RNG         "-device virtio-rng-device "
+
+static bool plugged(VMsgTest *t, uint16_t n)
+{
+    uint32_t id = vmsg_get_info(t->link, n).device_id;
+
+    g_assert_true(id == 0 || id == VIRTIO_ID_RNG);
+    return id;
+}
+
+/*
+ * Where devices go
+ */
+
+/* The lowest slot that is free, whether it was there from the beginning */
+static void test_lowest_free(void)
+{
+    static const int gaps[] = { 0, 1, 6, 4, 7 };
+    static const int filled[] = { 0, 1, 4, 6, 7, 9 };
+    g_autofree char *id = NULL;
+    VMsgTest t;
+    size_t i;
+
+    vmsg_test_start(&t, ",slots=2", "-S");
+    for (i = 0; i < 9; i++) {
+        id = g_strdup_printf("dev%zu", i);
+        qtest_qmp_device_add(t.qts, "virtio-rng-device", id, "{}");
+        g_assert_true(plugged(&t, i));
+        g_assert_false(plugged(&t, i + 1));
+        g_clear_pointer(&id, g_free);
+    }
+    for (i = 0; i < G_N_ELEMENTS(gaps); i++) {
+        id = g_strdup_printf("dev%d", gaps[i]);
+        qtest_qmp_device_del(t.qts, id);
+        g_assert_false(plugged(&t, gaps[i]));
+        g_clear_pointer(&id, g_free);
+    }
+    for (i = 0; i < G_N_ELEMENTS(filled); i++) {
+        id = g_strdup_printf("new%zu", i);
+        g_assert_false(plugged(&t, filled[i]));
+        qtest_qmp_device_add(t.qts, "virtio-rng-device", id, "{}");
+        g_assert_true(plugged(&t, filled[i]));
+        g_clear_pointer(&id, g_free);
+    }
+    vmsg_test_stop(&t);
+}
+
+/* Of the link that was given last, or of the one that is named */
+static void test_any_of_a_link(void)
+{
+    VMsgLink *other = vmsg_link_new(VMSG_SHM_SIZE, VMSG_RAM_SIZE);
+    g_autofree char *args = NULL;
+    VMsgTest t;
+    QDict *r;
+    int i;
+
+    vmsg_link_serve(other);
+    args = vmsg_link_args(other, "other", "");
+    vmsg_test_start(&t, "", "%s " RNG "-device virtio-rng-device,bus=link0.any "
+                    "-device virtio-rng-device,bus=link0.1 "
+                    "-device virtio-rng-device,bus=link0.any ", args);
+    vmsg_link_started(other);
+    for (i = 0; i < 3; i++) {
+        g_assert_true(plugged(&t, i));
+    }
+    g_assert_false(plugged(&t, 3));
+    g_assert_cmpuint(vmsg_get_info(other, 0).device_id, ==, VIRTIO_ID_RNG);
+    g_assert_cmpuint(vmsg_get_info(other, 1).device_id, ==, 0);
+
+    /* A device that does not like it there leaves nothing behind */
+    r = qtest_qmp_assert_failure_ref(t.qts, "{ 'execute': 'device_add',"
+                                     " 'arguments': { 'id': 'bad', 'bus':"
+                                     " 'link0.any', 'driver':"
+                                     " 'virtio-rng-device',"
+                                     " 'max-bytes': -1 } }");
+    qobject_unref(r);
+    g_assert_false(plugged(&t, 3));
+    qtest_qmp_device_add(t.qts, "virtio-rng-device", "bad",
+                         "{ 'bus': 'link0.any' }");
+    g_assert_true(plugged(&t, 3));
+    vmsg_test_stop(&t);
+    vmsg_link_free(other);
+}
+
+/*
+ * What they are called there
+ */
+
+/* Memory of two devices has two names, whatever each calls its own */
+static void test_path(void)
+{
+    g_autofree char *hmp = NULL;
+    VMsgTest t;
+
+    if (!qtest_has_device("virtio-mem")) {
+        g_test_skip("this QEMU has no virtio-mem, the one with memory");
+        return;
+    }
+    vmsg_test_start(&t, "", "-machine memory-backend=link0-ram "
+                    "-m 16M,maxmem=1G "
+                    "-object memory-backend-ram,id=a,size=16M "
+                    "-object memory-backend-ram,id=b,size=16M "
+                    "-device virtio-mem,memdev=a,bus=link0.2 "
+                    "-device virtio-mem,memdev=b ");
+    hmp = qtest_hmp(t.qts, "info ramblock");
+    g_assert_nonnull(strstr(hmp, "link0.2/a "));
+    g_assert_nonnull(strstr(hmp, "link0.0/b "));
+    vmsg_test_stop(&t);
+}
+
+/*
+ * What is taken apart
+ */
+
+static QDict *set_realized(VMsgTest *t, const char *path, bool on)
+{
+    return qtest_qmp(t->qts, "{ 'execute': 'qom-set', 'arguments':"
+                     " { 'path': %s, 'property': 'realized', 'value': %i } }",
+                     path, on);
+}
+
+static void assert_error(QDict *r, const char *word)
+{
+    QDict *error = qdict_get_qdict(r, "error");
+
+    g_assert_nonnull(error);
+    g_assert_nonnull(strstr(qdict_get_str(error, "desc"), word));
+    qobject_unref(r);
+}
+
+static void assert_ok(QDict *r)
+{
+    g_assert_true(qdict_haskey(r, "return"));
+    qobject_unref(r);
+}
+
+/* Once apart, links stay so, and say why */
+static void test_realize_again(gconstpointer path)
+{
+    VMsgQueue q;
+    VMsgTest t;
+    int i;
+
+    vmsg_test_start(&t, "", RNG);
+    vmsg_rng_up(t.link, 0, 0, &q);
+    vmsg_rng_read(&q);
+
+    assert_ok(set_realized(&t, path, false));
+    for (i = 0; i < 2; i++) {
+        assert_error(set_realized(&t, path, true), "cannot be realized again");
+        vmsg_link_ring(t.link);
+        vmsg_settle(&t);
+    }
+    assert_error(qtest_qmp(t.qts, "{ 'execute': 'device_add', 'arguments':"
+                           " { 'driver': 'virtio-rng-device' } }"),
+                 "link0 has been shut down");
+    assert_error(qtest_qmp(t.qts, "{ 'execute': 'device_add', 'arguments':"
+                           " { 'driver': 'virtio-rng-device',"
+                           " 'bus': 'link0.7' } }"),
+                 "link0 has been shut down");
+    g_free(qtest_hmp(t.qts, "info virtio-msg"));
+    g_free(qtest_hmp(t.qts, "info qtree"));
+    vmsg_link_hang_up(t.link);
+    vmsg_settle(&t);
+    vmsg_test_stop(&t);
+}
+
+/* Slots and devices come back */
+static void test_realize_slot_again(void)
+{
+    static const char path[] = LINK0 "/transport/slots[0]/slot[0]";
+    VMsgQueue q;
+    VMsgTest t;
+
+    vmsg_test_start(&t, "", "-device virtio-rng-device,id=rng0 ");
+    vmsg_rng_up(t.link, 0, 0, &q);
+    vmsg_rng_read(&q);
+
+    assert_ok(set_realized(&t, path, false));
+    g_assert_false(plugged(&t, 0));
+    vmsg_queue_kick(&q);
+    vmsg_ping(t.link);
+    assert_error(set_realized(&t, "/machine/peripheral/rng0", true),
+                 "shut down");
+    assert_ok(set_realized(&t, path, true));
+    g_assert_false(plugged(&t, 0));
+    qtest_qmp_device_add(t.qts, "virtio-rng-device", "rng1", "{}");
+    g_assert_true(plugged(&t, 1));
+    vmsg_test_stop(&t);
+}
+
+/*
+ * What they cost
+ */
+
+/* Seconds of CPU time that a QEMU takes from start to end */
+static double start_time(unsigned slots)
+{
+    g_autofree char *props = g_strdup_printf(",slots=%u", slots);
+    struct rusage before, after;
+    VMsgTest t;
+
+    getrusage(RUSAGE_CHILDREN, &before);
+    vmsg_test_start(&t, props, "-S");
+    vmsg_ping(t.link);
+    vmsg_test_stop(&t);
+    getrusage(RUSAGE_CHILDREN, &after);
+    return after.ru_utime.tv_sec - before.ru_utime.tv_sec +
+           (after.ru_utime.tv_usec - before.ru_utime.tv_usec) / 1e6;
+}
+
+/* Eight times as many take eight times as long, and not 64 times */
+static void test_start_time(void)
+{
+    double none = start_time(1);
+    double some = start_time(4096) - none;
+    double many = start_time(32768) - none;
+
+    g_test_message("4096 slots: %.3f s, 32768 slots: %.3f s", some, many);
+    g_assert_cmpfloat(many, <, 24 * MAX(some, 0.01));
+}
+
+#define TEST(name, fn) qtest_add_func("virtio-msg/slots/" name, fn)
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+
+    TEST("lowest-free", test_lowest_free);
+    TEST("any-of-a-link", test_any_of_a_link);
+    TEST("path", test_path);
+    qtest_add_data_func("virtio-msg/slots/realize-again/link", LINK0,
+                        test_realize_again);
+    qtest_add_data_func("virtio-msg/slots/realize-again/transport",
+                        LINK0 "/transport", test_realize_again);
+    TEST("realize-again/slot", test_realize_slot_again);
+    TEST("start-time", test_start_time);
+    return g_test_run();
+}
