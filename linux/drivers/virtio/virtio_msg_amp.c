@@ -87,6 +87,8 @@ enum amp_flags {
 };
 
 struct amp_request {
+	struct hlist_node node;
+	u16 token;
 	/* NULL for what is asked of the bus */
 	const struct amp_device *adev;
 	const struct virtio_msg *request;
@@ -143,17 +145,52 @@ static void amp_abort_requests(struct virtio_msg_amp *amp,
 			       const struct amp_device *adev, int result)
 {
 	struct amp_request *req;
-	unsigned long flags, token;
+	unsigned long flags;
+	unsigned int bucket;
 
-	xa_lock_irqsave(&amp->requests, flags);
-	xa_for_each(&amp->requests, token, req) {
+	spin_lock_irqsave(&amp->requests_lock, flags);
+	hash_for_each(amp->requests, bucket, req, node) {
 		if (adev && req->adev != adev)
 			continue;
 		req->result = result;
 		complete(&req->done);
 	}
-	xa_unlock_irqrestore(&amp->requests, flags);
+	spin_unlock_irqrestore(&amp->requests_lock, flags);
 	wake_up_all(&amp->room);
+}
+
+/* Caller holds requests_lock. */
+static struct amp_request *amp_find_request(struct virtio_msg_amp *amp,
+					    u16 token)
+{
+	struct amp_request *req;
+
+	hash_for_each_possible(amp->requests, req, node, token)
+		if (req->token == token)
+			return req;
+	return NULL;
+}
+
+/*
+ * Gives a request a token, and has answers find it.  Takes no memory: who needs
+ * some may be waiting for what fails only after this request.
+ */
+static void amp_add_request(struct virtio_msg_amp *amp, struct amp_request *req)
+{
+	spin_lock_irq(&amp->requests_lock);
+	do {
+		req->token = ++amp->next_token;
+	} while (!req->token || amp_find_request(amp, req->token));
+	hash_add(amp->requests, &req->node, req->token);
+	spin_unlock_irq(&amp->requests_lock);
+}
+
+static void amp_remove_request(struct virtio_msg_amp *amp,
+			       struct amp_request *req)
+{
+	spin_lock_irq(&amp->requests_lock);
+	hash_del(&req->node);
+	spin_unlock_irq(&amp->requests_lock);
 }
 
 /*
@@ -181,12 +218,15 @@ static bool amp_failed(struct virtio_msg_amp *amp)
 static int amp_put(struct virtio_msg_amp *amp, const struct virtio_msg *msg)
 {
 	u64 slot[VIRTIO_MSG_SPSC_SLOT_SIZE / 8] = {};
+	size_t size = le16_to_cpu(msg->msg_size);
 	int err;
 
 	if (amp_failed(amp))
 		return -EIO;
+	if (WARN_ON_ONCE(size > sizeof(slot)))
+		return -EMSGSIZE;
 
-	memcpy(slot, msg, le16_to_cpu(msg->msg_size));
+	memcpy(slot, msg, size);
 	err = virtio_msg_spsc_put(&amp->tx, slot);
 	if (err == -EPROTO) {
 		amp_fail(amp);
@@ -264,7 +304,7 @@ static unsigned int amp_flush(struct virtio_msg_amp *amp)
 static void amp_flush_later(struct virtio_msg_amp *amp)
 {
 	if (!amp_failed(amp) && !test_bit(AMP_SILENT, &amp->flags))
-		queue_delayed_work(system_unbound_wq, &amp->flushing,
+		queue_delayed_work(amp->urgent, &amp->flushing,
 				   AMP_FLUSH_DELAY);
 }
 
@@ -423,7 +463,6 @@ static int amp_transfer(struct virtio_msg_amp *amp,
 		.response = response,
 	};
 	unsigned long start = jiffies;
-	u32 token;
 	long left;
 	int err;
 
@@ -434,16 +473,12 @@ static int amp_transfer(struct virtio_msg_amp *amp,
 		return -EHOSTDOWN;
 
 	init_completion(&req.done);
-	err = xa_alloc_cyclic_irq(&amp->requests, &token, &req,
-				  XA_LIMIT(1, U16_MAX), &amp->next_token,
-				  GFP_KERNEL);
-	if (err < 0)
-		return err;
-	request->token = cpu_to_le16(token);
+	amp_add_request(amp, &req);
+	request->token = cpu_to_le16(req.token);
 
 	/* What its removal has aborted was not ours yet. */
 	if (adev && READ_ONCE(adev->removed)) {
-		xa_erase_irq(&amp->requests, token);
+		amp_remove_request(amp, &req);
 		return -ENODEV;
 	}
 
@@ -459,7 +494,7 @@ static int amp_transfer(struct virtio_msg_amp *amp,
 				max_t(long, left, amp_timeout() / 2));
 
 	/* From here on no answer can find us. */
-	xa_erase_irq(&amp->requests, token);
+	amp_remove_request(amp, &req);
 
 	if (err && err != -EAGAIN)
 		return err;
@@ -586,8 +621,8 @@ static bool amp_response(struct virtio_msg_amp *amp,
 	    msg->msg_id == VIRTIO_MSG_BUS_PING)
 		return xchg(&amp->asked, false);
 
-	xa_lock_irqsave(&amp->requests, flags);
-	req = xa_load(&amp->requests, le16_to_cpu(msg->token));
+	spin_lock_irqsave(&amp->requests_lock, flags);
+	req = amp_find_request(amp, le16_to_cpu(msg->token));
 	match = req && !completion_done(&req->done) &&
 		req->request->msg_id == msg->msg_id &&
 		req->request->dev_num == msg->dev_num &&
@@ -596,7 +631,7 @@ static bool amp_response(struct virtio_msg_amp *amp,
 		memcpy(req->response, msg, le16_to_cpu(msg->msg_size));
 		complete(&req->done);
 	}
-	xa_unlock_irqrestore(&amp->requests, flags);
+	spin_unlock_irqrestore(&amp->requests_lock, flags);
 	return match;
 }
 
@@ -1313,11 +1348,14 @@ int virtio_msg_amp_init(struct virtio_msg_amp *amp, void *driver_queue,
 
 	/*
 	 * One link's work does not keep another one's waiting, and what gives
-	 * devices up does not stand behind what waits for just that.
+	 * devices up does not stand behind what waits for just that.  Nor does
+	 * it wait for memory, which can be in use until requests to these very
+	 * devices end; drivers that come and go may.
 	 */
 	amp->slow = alloc_workqueue("virtio_msg-%s", WQ_UNBOUND, 0,
 				    dev_name(amp->dev));
-	amp->urgent = alloc_workqueue("virtio_msg_break-%s", WQ_UNBOUND, 0,
+	amp->urgent = alloc_workqueue("virtio_msg_break-%s",
+				      WQ_UNBOUND | WQ_MEM_RECLAIM, 0,
 				      dev_name(amp->dev));
 	if (!amp->slow || !amp->urgent) {
 		amp_free_workqueues(amp);
@@ -1328,7 +1366,8 @@ int virtio_msg_amp_init(struct virtio_msg_amp *amp, void *driver_queue,
 	spin_lock_init(&amp->rx_lock);
 	INIT_LIST_HEAD(&amp->pending);
 	init_waitqueue_head(&amp->room);
-	xa_init_flags(&amp->requests, XA_FLAGS_ALLOC | XA_FLAGS_LOCK_IRQ);
+	spin_lock_init(&amp->requests_lock);
+	hash_init(amp->requests);
 	xa_init(&amp->devices);
 	amp->heard = jiffies;
 	INIT_DELAYED_WORK(&amp->scan, amp_scan);
@@ -1357,7 +1396,6 @@ void virtio_msg_amp_exit(struct virtio_msg_amp *amp)
 {
 	amp_free_workqueues(amp);
 	xa_destroy(&amp->devices);
-	xa_destroy(&amp->requests);
 }
 EXPORT_SYMBOL_GPL(virtio_msg_amp_exit);
 

@@ -7,6 +7,7 @@
 
 #include <linux/atomic.h>
 #include <linux/device.h>
+#include <linux/hashtable.h>
 #include <linux/hrtimer.h>
 #include <linux/list.h>
 #include <linux/spinlock.h>
@@ -65,8 +66,9 @@ struct virtio_msg_amp_ops {
  * @adding: the device that is just being added, which @devices may not have yet
  * @rx: the device queue
  * @received: the message that is being handled
+ * @requests_lock: protects @requests and @next_token, innermost
  * @requests: struct amp_request by token
- * @next_token: where to look for a free one
+ * @next_token: the one that was given out last
  * @devices: struct amp_device by device number
  * @flags: enum amp_flags
  * @heard: jiffies when something sensible came last
@@ -75,7 +77,7 @@ struct virtio_msg_amp_ops {
  * @delays: how often they have been given more time
  * @retries: how many scans in a row were not all that they should have been
  * @slow: where work waits for drivers and for the device side
- * @urgent: where work is done that others wait for
+ * @urgent: where work is done that others wait for, without waiting for memory
  * @scan: brings @devices in line with what the device side has
  * @breaking: gives all devices up when the link has failed or gone silent
  * @asked: the device side was asked whether it is there, and there was no answer
@@ -111,8 +113,10 @@ struct virtio_msg_amp {
 	struct virtio_msg_spsc rx;
 	u64 received[VIRTIO_MSG_SPSC_SLOT_SIZE / 8];
 
-	struct xarray requests;
-	u32 next_token;
+	/* innermost: requests, next_token */
+	spinlock_t requests_lock;
+	DECLARE_HASHTABLE(requests, 6);
+	u16 next_token;
 	struct xarray devices;
 	unsigned long flags;
 	unsigned long heard;

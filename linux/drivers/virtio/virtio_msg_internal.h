@@ -79,7 +79,7 @@ struct virtio_msg_ops {
  * @dev_num: the device number on the bus; set by it, likewise
  * @max_msg_size: bytes, header included, that a message may have; likewise
  * @wq: where work of the device is done; not held up by what waits for that
- *	work; likewise
+ *	work, nor for memory; likewise
  * @num_feature_blocks: blocks of 32 feature bits that the core can take
  * @config_size: bytes of the device's configuration
  * @max_vqs: number of virtqueues of the device

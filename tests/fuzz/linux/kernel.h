@@ -211,6 +211,22 @@ static inline void list_del_init(struct list_head *item)
          &(pos)->member != (list);                          \
          (pos) = (n), (n) = list_item((n)->member.next, n, member))
 
+/* Hash tables: of one list */
+
+struct hlist_node {
+    struct list_head list;
+};
+
+#define DECLARE_HASHTABLE(name, bits)   struct list_head name
+#define hash_init(table)                INIT_LIST_HEAD(&(table))
+#define hash_add(table, node, key) \
+    ((void)(key), list_add_tail(&(node)->list, &(table)))
+#define hash_del(node)                  list_del_init(&(node)->list)
+#define hash_for_each(table, bucket, pos, member) \
+    (void)(bucket); list_for_each_entry(pos, &(table), member.list)
+#define hash_for_each_possible(table, pos, member, key) \
+    list_for_each_entry(pos, &(table), member.list)
+
 /* Locks */
 
 typedef struct {
@@ -369,10 +385,23 @@ struct workqueue_struct {
 };
 
 #define system_unbound_wq   ((struct workqueue_struct *)NULL)
-#define WQ_UNBOUND          0
+#define WQ_UNBOUND          1
+#define WQ_MEM_RECLAIM      2
+#define WQ_MAX_ACTIVE       512
 
-#define alloc_workqueue(fmt, ...) \
-    ((struct workqueue_struct *)calloc(1, sizeof(struct workqueue_struct)))
+/**
+ * kernel_alloc_workqueue: make a queue, which free() frees
+ * @flags: without WQ_MEM_RECLAIM its works may wait for others
+ */
+static inline struct workqueue_struct *kernel_alloc_workqueue(unsigned flags)
+{
+    struct workqueue_struct *wq = calloc(1, sizeof(*wq));
+
+    wq->waits = !(flags & WQ_MEM_RECLAIM);
+    return wq;
+}
+
+#define alloc_workqueue(fmt, flags, ...)    kernel_alloc_workqueue(flags)
 #define destroy_workqueue(wq)   free(wq)
 
 #define INIT_WORK(w, f)     (INIT_LIST_HEAD(&(w)->entry), (w)->func = (f))
@@ -529,6 +558,14 @@ struct device {
 #define sysfs_notify(kobj, dir, attr)   ((void)(kobj))
 
 #define dev_name(dev)   ((void)(dev), "device")
+
+/* What must not be so */
+#define WARN_ON_ONCE(condition) ({          \
+    bool bad_ = (condition);                \
+                                            \
+    g_assert_false(bad_);                   \
+    bad_;                                   \
+})
 
 /* The log: nobody reads it, but the compiler checks it */
 #define dev_info(dev, ...)  \
