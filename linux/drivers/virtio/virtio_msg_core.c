@@ -764,6 +764,7 @@ static int vm_disable_vq_and_reset(struct virtqueue *vq)
 {
 	struct virtio_msg_device *vmdev = to_virtio_msg_device(vq->vdev);
 	struct virtio_msg request, response;
+	struct virtio_msg_vq *mvq = vq->priv;
 	u32 max_size, cur_size;
 	int err;
 
@@ -781,7 +782,10 @@ static int vm_disable_vq_and_reset(struct virtqueue *vq)
 	if (cur_size)
 		return vm_bad_answer(vmdev, "queue, it does not reset");
 
-	vm_remove_vq(vmdev, vq->priv);
+	vm_remove_vq(vmdev, mvq);
+	/* The rings begin anew, and may be of another size then. */
+	virtio_msg_track_free(mvq->track);
+	mvq->track = NULL;
 	vq->reset = true;
 	return 0;
 }
@@ -789,15 +793,20 @@ static int vm_disable_vq_and_reset(struct virtqueue *vq)
 static int vm_enable_vq_after_reset(struct virtqueue *vq)
 {
 	struct virtio_msg_device *vmdev = to_virtio_msg_device(vq->vdev);
+	struct virtio_msg_vq *mvq = vq->priv;
 	int err;
 
 	if (!vq->reset)
 		return -EBUSY;
 
-	vm_add_vq(vmdev, vq->priv);
+	if (!vm_track_vq(mvq))
+		return -ENOMEM;
+	vm_add_vq(vmdev, mvq);
 	err = vm_activate_vq(vmdev, vq);
 	if (err) {
-		vm_remove_vq(vmdev, vq->priv);
+		vm_remove_vq(vmdev, mvq);
+		virtio_msg_track_free(mvq->track);
+		mvq->track = NULL;
 		return err;
 	}
 	vq->reset = false;
