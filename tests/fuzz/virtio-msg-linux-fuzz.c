@@ -421,6 +421,12 @@ void virtio_msg_withdraw(struct virtio_msg_device *vmdev)
     spin_unlock_irq(&vmdev->lock);
 }
 
+const char *virtio_msg_drain_refuses(struct device *dev)
+{
+    g_assert_true(dev == &parent);
+    return NULL;
+}
+
 void virtio_msg_drain(struct virtio_msg_device *vmdev)
 {
     spin_lock_irq(&vmdev->lock);

@@ -7,7 +7,9 @@
 #define _VIRTIO_MSG_COMPAT_H
 
 #include <linux/device.h>
+#include <linux/dma-map-ops.h>
 #include <linux/hrtimer.h>
+#include <linux/iommu.h>
 #include <linux/pci.h>
 #include <linux/swiotlb.h>
 #include <linux/virtio.h>
@@ -55,6 +57,29 @@ static inline u32 virtio_msg_notification_data(struct virtqueue *vq)
 	return 0;
 }
 #endif
+
+/**
+ * virtio_msg_dma_direct - are DMA addresses physical ones, by a fixed rule
+ * @dev: what does the DMA
+ *
+ * Nobody else can tell what memory an address stands for, or write to it in the
+ * name of the device.
+ */
+static inline bool virtio_msg_dma_direct(struct device *dev)
+{
+	struct iommu_domain *domain;
+
+	if (get_dma_ops(dev))
+		return false;
+	if (!device_iommu_mapped(dev))
+		return true;
+	domain = iommu_get_domain_for_dev(dev);
+#ifdef CONFIG_IOMMU_API
+	return domain && domain->type == IOMMU_DOMAIN_IDENTITY;
+#else
+	return !domain;
+#endif
+}
 
 /**
  * virtio_msg_bounced - does an address lie in the memory for bouncing DMA

@@ -177,6 +177,17 @@ static u64 vm_get_features(struct virtio_device *vdev)
 	return features;
 }
 
+/*
+ * Drivers wait for what their callbacks tell them.  Not so virtio_net: it polls,
+ * and when it goes it takes back by itself what is in its queues.
+ */
+static bool vm_tracked(struct virtio_device *vdev)
+{
+	return vdev->id.device != VIRTIO_ID_NET &&
+	       !__virtio_test_bit(vdev, VIRTIO_F_RING_PACKED) &&
+	       !virtio_msg_drain_refuses(vdev->dev.parent);
+}
+
 static int vm_finalize_features(struct virtio_device *vdev)
 {
 	struct virtio_msg_device *vmdev = to_virtio_msg_device(vdev);
@@ -621,16 +632,10 @@ static void vm_remove_vq(struct virtio_msg_device *vmdev,
 	vmdev->ops->cancel_notify(vmdev, mvq);
 }
 
-/*
- * Drivers wait for what their callbacks tell them.  Not so virtio_net: it polls,
- * and when it goes it takes back by itself what is in its queues.
- */
+/* Returns false if memory is short. */
 static bool vm_track_vq(struct virtio_msg_vq *mvq)
 {
-	struct virtio_device *vdev = mvq->vq->vdev;
-
-	if (!mvq->vq->callback || vdev->id.device == VIRTIO_ID_NET ||
-	    __virtio_test_bit(vdev, VIRTIO_F_RING_PACKED))
+	if (!mvq->vq->callback || !vm_tracked(mvq->vq->vdev))
 		return true;
 	mvq->track = virtio_msg_track_new(mvq->vq);
 	return mvq->track;
@@ -974,8 +979,14 @@ EXPORT_SYMBOL_GPL(virtio_msg_init);
 
 int virtio_msg_register(struct virtio_msg_device *vmdev)
 {
+	const char *why = virtio_msg_drain_refuses(vm_parent(vmdev));
+
 	dev_info(vm_parent(vmdev), "device %u: virtio id %u, %u queues\n",
 		 vmdev->dev_num, vmdev->vdev.id.device, vmdev->max_vqs);
+	if (why && vmdev->vdev.id.device != VIRTIO_ID_NET)
+		dev_warn(vm_parent(vmdev),
+			 "device %u: %s: when it goes, what is outstanding cannot be failed, and its driver may wait for ever\n",
+			 vmdev->dev_num, why);
 
 	/*
 	 * A device that is in use, say as a mounted disk, can outlive its link.

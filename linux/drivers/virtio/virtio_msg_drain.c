@@ -16,6 +16,7 @@
 #include <linux/bottom_half.h>
 #include <linux/delay.h>
 #include <linux/dma-direct.h>
+#include <linux/dma-map-ops.h>
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
@@ -245,13 +246,25 @@ static u16 track_rewind(struct virtio_msg_track *track)
 /*
  * Reserved memory need not be mapped.  KFENCE's is, and has slab objects in it;
  * of one that is free KFENCE reports the use, which is all that comes of it.
+ * A device's memory is for others to write to.
  */
 static bool drain_mapped(phys_addr_t page)
 {
 	unsigned long pfn = PHYS_PFN(page);
 
-	return pfn_valid(pfn) &&
+	return pfn_valid(pfn) && !is_zone_device_page(pfn_to_page(pfn)) &&
 	       (!PageReserved(pfn_to_page(pfn)) || PageSlab(pfn_to_page(pfn)));
+}
+
+const char *virtio_msg_drain_refuses(struct device *dev)
+{
+	if (IS_ENABLED(CONFIG_HIGHMEM))
+		return "the kernel has memory without a mapping (HIGHMEM)";
+	if (!virtio_msg_dma_direct(dev))
+		return "its DMA addresses are not those of the memory (an IOMMU, or Xen)";
+	if (!dev_is_dma_coherent(dev))
+		return "its DMA is not coherent";
+	return NULL;
 }
 
 /*
@@ -265,7 +278,7 @@ static void *drain_memory(struct virtio_msg_device *vmdev, u64 address,
 	struct device *dev = vmdev->vdev.dev.parent;
 	phys_addr_t first, last, page;
 
-	if (!len || device_iommu_mapped(dev))
+	if (!len)
 		return NULL;
 	first = dma_to_phys(dev, address);
 	last = first + len - 1;

@@ -11,10 +11,24 @@
 
 #include <linux/types.h>
 
+struct device;
 struct virtio_msg_device;
 struct virtio_msg_track;
 struct virtio_msg_vq;
 struct virtqueue;
+
+/**
+ * virtio_msg_drain_refuses - why a device's requests cannot be failed
+ * @dev: what does the DMA
+ *
+ * To fail one is to write to what the device would have written to, which has
+ * to be found from its DMA address, and to be seen by the driver as if the device
+ * had written it.
+ *
+ * Return: NULL if they can be failed, else what stands in the way, for the log;
+ * the same each time.
+ */
+const char *virtio_msg_drain_refuses(struct device *dev);
 
 /**
  * virtio_msg_track_new - begin to follow a queue

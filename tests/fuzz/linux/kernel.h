@@ -577,6 +577,13 @@ struct device {
 #define dev_info_ratelimited(dev, ...)  dev_info(dev, __VA_ARGS__)
 #define dev_warn_ratelimited(dev, ...)  dev_info(dev, __VA_ARGS__)
 
+/* DMA addresses are physical ones */
+#define IOMMU_DOMAIN_IDENTITY           0
+struct iommu_domain;
+#define get_dma_ops(dev)                ((void)(dev), false)
+#define device_iommu_mapped(dev)        ((void)(dev), false)
+#define iommu_get_domain_for_dev(dev)   ((void)(dev), (struct iommu_domain *)NULL)
+
 static inline void get_device(struct device *dev)
 {
     dev->refs++;
