@@ -427,11 +427,15 @@ const char *virtio_msg_drain_refuses(struct device *dev)
     return NULL;
 }
 
-void virtio_msg_drain(struct virtio_msg_device *vmdev)
+bool virtio_msg_drain(struct virtio_msg_device *vmdev)
 {
-    spin_lock_irq(&vmdev->lock);
-    spin_unlock_irq(&vmdev->lock);
+    bool wanted;
+
     kernel_sleep(1);
+    spin_lock_irq(&vmdev->lock);
+    wanted = vmdev->drain && vmdev->status_set & VIRTIO_CONFIG_S_DRIVER_OK;
+    spin_unlock_irq(&vmdev->lock);
+    return wanted;
 }
 
 void virtio_msg_disarm(struct virtio_msg_device *vmdev)

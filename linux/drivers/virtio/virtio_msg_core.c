@@ -32,6 +32,10 @@
 /* A device that does not reset at once is asked this often, 20 ms apart. */
 #define VIRTIO_MSG_RESET_TRIES		50
 
+/* When to look again for what is to be failed, and how often to wait longer */
+#define VIRTIO_MSG_DRAIN_DELAY		msecs_to_jiffies(100)
+#define VIRTIO_MSG_DRAIN_MAX_SHIFT	5
+
 static bool packed;
 module_param(packed, bool, 0444);
 MODULE_PARM_DESC(packed,
@@ -204,6 +208,10 @@ static int vm_finalize_features(struct virtio_device *vdev)
 	/* The ring does not know of this one, it is the transport's. */
 	if (ring_reset)
 		__virtio_set_bit(vdev, VIRTIO_F_RING_RESET);
+
+	/* One used entry could then stand for several requests. */
+	if (vm_tracked(vdev))
+		__virtio_clear_bit(vdev, VIRTIO_F_IN_ORDER);
 
 	/*
 	 * The device is on another machine: what it is given must be addresses
@@ -473,6 +481,17 @@ static void vm_reset_broken(struct virtio_msg_device *vmdev)
 		vm_post_reset(vmdev);
 }
 
+/* Unless its driver has reset the device meanwhile, and may use it anew */
+static void vm_start_drain(struct virtio_msg_device *vmdev)
+{
+	spin_lock_irq(&vmdev->lock);
+	vmdev->drain = READ_ONCE(vmdev->broken) || READ_ONCE(vmdev->failed);
+	vmdev->drains = 0;
+	spin_unlock_irq(&vmdev->lock);
+
+	mod_delayed_work(vmdev->wq, &vmdev->drain_work, 0);
+}
+
 static void vm_break_work(struct work_struct *work)
 {
 	struct virtio_msg_device *vmdev =
@@ -491,8 +510,32 @@ static void vm_break_work(struct work_struct *work)
 				    vmdev->dev_num);
 
 	vm_reset_broken(vmdev);
-	virtio_msg_drain(vmdev);
-	vmdev->ops->given_up(vmdev);
+	vm_start_drain(vmdev);
+}
+
+static void vm_drain_work(struct work_struct *work)
+{
+	struct virtio_msg_device *vmdev =
+		container_of(to_delayed_work(work), struct virtio_msg_device,
+			     drain_work);
+	bool wanted = virtio_msg_drain(vmdev);
+	unsigned int drains;
+
+	spin_lock_irq(&vmdev->lock);
+	drains = vmdev->drains;
+	if (drains < VIRTIO_MSG_DRAIN_MAX_SHIFT)
+		vmdev->drains++;
+	spin_unlock_irq(&vmdev->lock);
+
+	if (!drains)
+		vmdev->ops->given_up(vmdev);
+	/*
+	 * Who was stopped in the middle of putting something into a queue goes
+	 * on one day: nobody can tell when.
+	 */
+	if (wanted)
+		queue_delayed_work(vmdev->wq, &vmdev->drain_work,
+				   VIRTIO_MSG_DRAIN_DELAY << drains);
 }
 
 /* From then on the driver's callbacks are not called. */
@@ -500,6 +543,8 @@ static void vm_silence(struct virtio_msg_device *vmdev)
 {
 	spin_lock_irq(&vmdev->lock);
 	vmdev->status_set = 0;
+	WRITE_ONCE(vmdev->failed, false);
+	vmdev->drain = false;
 	spin_unlock_irq(&vmdev->lock);
 }
 
@@ -512,7 +557,6 @@ static void vm_reset(struct virtio_device *vdev)
 
 	vm_silence(vmdev);
 	WRITE_ONCE(vmdev->status, 0);
-	WRITE_ONCE(vmdev->failed, false);
 	if (READ_ONCE(vmdev->broken)) {
 		virtio_msg_disarm(vmdev);
 		vm_reset_broken(vmdev);
@@ -969,6 +1013,7 @@ int virtio_msg_init(struct virtio_msg_device *vmdev)
 	mutex_init(&vmdev->config_lock);
 	INIT_LIST_HEAD(&vmdev->vqs);
 	INIT_WORK(&vmdev->break_work, vm_break_work);
+	INIT_DELAYED_WORK(&vmdev->drain_work, vm_drain_work);
 
 	if (vmdev->max_msg_size < VIRTIO_MSG_MIN_MAX_SIZE ||
 	    vmdev->max_msg_size > VIRTIO_MSG_MAX_SIZE)
@@ -1003,6 +1048,7 @@ void virtio_msg_unregister(struct virtio_msg_device *vmdev)
 {
 	/* Its driver's queues are to be in order before that looks at them. */
 	flush_work(&vmdev->break_work);
+	flush_delayed_work(&vmdev->drain_work);
 	get_device(&vmdev->vdev.dev);
 	unregister_virtio_device(&vmdev->vdev);
 
@@ -1021,6 +1067,7 @@ EXPORT_SYMBOL_GPL(virtio_msg_shutdown);
 void virtio_msg_put(struct virtio_msg_device *vmdev)
 {
 	cancel_work_sync(&vmdev->break_work);
+	cancel_delayed_work_sync(&vmdev->drain_work);
 	put_device(&vmdev->vdev.dev);
 }
 EXPORT_SYMBOL_GPL(virtio_msg_put);

@@ -11,6 +11,12 @@
  * written as an error, put the request into the used ring, call the driver.
  * Without the mark a status byte of an earlier request could stand there and
  * acknowledge a write that was lost.
+ *
+ * A driver may be anywhere in its own work on a queue, with locks that are not
+ * ours, preempted or asleep, when the queue is broken.  So we keep to what a
+ * device may do while a driver works: an entry of the used ring that the driver
+ * may be looking at stays as it is, what comes after it is in place before the
+ * index says so, and the driver takes it when it gets to it.
  */
 #include <linux/bitmap.h>
 #include <linux/bottom_half.h>
@@ -49,6 +55,9 @@
  */
 #define DRAIN_MAX_PASSES	4
 
+/* So long a driver may take in each pass to get what is there for it. */
+#define DRAIN_PATIENCE		(HZ / 2)
+
 /*
  * How long a chain is may be the device's word.  After so many descriptors
  * others get the CPU, on which interrupts are off.
@@ -67,6 +76,9 @@
  * @lost: entries were missed; nothing is known until the queue is empty
  * @kept: requests could not be failed, and are not in @outstanding any longer
  * @turns: how many more requests may be failed in this pass
+ * @first: while the queue is open, the first entry of the used ring for the
+ *	driver to take
+ * @end: likewise, where those entries end
  * @outstanding: a bit for each descriptor that is the head of a request
  * @seen: heads as they stood in the used ring when we looked
  */
@@ -79,6 +91,8 @@ struct virtio_msg_track {
 	bool lost;
 	bool kept;
 	int turns;
+	u16 first;
+	u16 end;
 	unsigned long *outstanding;
 	u16 seen[];
 };
@@ -217,29 +231,57 @@ void virtio_msg_track(struct virtio_msg_track *track)
 }
 
 /*
- * Brings all in line with what the driver has taken out of the used ring, and
- * empties that.  Returns the index of the entry that the driver takes next.
+ * Whether the next entry of the used ring, which we have seen before, is one
+ * that a device may well have put there
  */
-static u16 track_rewind(struct virtio_msg_track *track)
+static bool track_may_stay(const struct virtio_msg_track *track)
+{
+	const struct vring *vring = track_vring(track);
+	u16 head = track->seen[track->used & (vring->num - 1)];
+	u32 id = READ_ONCE(track_used_elem(track, track->used)->id);
+
+	return virtio32_to_cpu(track->vq->vdev, id) == head &&
+	       head < vring->num && test_bit(head, track->outstanding);
+}
+
+/*
+ * Brings all in line with what the driver has taken out of the used ring, and
+ * takes from there what makes no sense; all that the driver has not taken yet, if
+ * it is not to @keep it.  Returns the index of the entry that the driver takes
+ * next; the next one to be written is track->used.
+ */
+static u16 track_rewind(struct virtio_msg_track *track, bool keep)
 {
 	const struct vring *vring = track_vring(track);
 	/* It is that index, and the callback is wanted anyway. */
 	u16 taken = virtqueue_enable_cb_prepare(track->vq);
+	u16 end;
 
 	track_update(track);
-	if ((u16)(taken - track->used) <= vring->num)
+	end = track->used;
+	if ((u16)(taken - track->used) <= vring->num) {
 		while (track->used != taken)
 			track_used(track);
-	else if ((u16)(track->used - taken) > vring->num)
+		end = taken;
+	} else if ((u16)(track->used - taken) > vring->num) {
 		track->lost = true;
-	else
+	} else {
 		while (track->used != taken) {
 			track->used--;
 			track_flip(track, track->seen[track->used &
 						      (vring->num - 1)]);
 		}
+	}
+	if (track->lost || !keep)
+		end = track->used;
 
-	vring->used->idx = cpu_to_virtio16(track->vq->vdev, taken);
+	while (track->used != end && track_may_stay(track)) {
+		track_flip(track, track->seen[track->used & (vring->num - 1)]);
+		track->used++;
+	}
+	WRITE_ONCE(vring->used->idx,
+		   cpu_to_virtio16(track->vq->vdev,
+				   track->lost ? taken : track->used));
 	return taken;
 }
 
@@ -406,20 +448,27 @@ static u32 drain_len(struct virtio_device *vdev, u32 writable)
 	return vdev->id.device == VIRTIO_ID_9P ? writable : 0;
 }
 
+static void drain_put(struct virtio_msg_track *track, u16 index,
+		      unsigned int head, u32 len)
+{
+	struct vring_used_elem *elem = track_used_elem(track, index);
+	struct virtio_device *vdev = track->vq->vdev;
+
+	WRITE_ONCE(elem->id, cpu_to_virtio32(vdev, head));
+	WRITE_ONCE(elem->len, cpu_to_virtio32(vdev, len));
+}
+
 /*
- * Puts what is outstanding into the used ring, from index first on, or a part
- * of it if that is much.  Returns how many requests that were; *more is set if
- * there are others.
+ * Puts what is outstanding into the used ring, or a part of it if that is much.
+ * Returns how many requests that were; *more is set if there are others.
  */
 static unsigned int drain_offer(struct virtio_msg_device *vmdev,
-				struct virtio_msg_track *track, u16 first,
-				bool *more)
+				struct virtio_msg_track *track, bool *more)
 {
 	const struct vring *vring = track_vring(track);
+	unsigned int head, first_head = 0, offered = 0, steps = 0;
 	struct virtio_device *vdev = &vmdev->vdev;
-	unsigned int head, offered = 0, steps = 0;
-	struct vring_used_elem *elem;
-	u32 writable;
+	u32 writable, len, first_len = 0;
 
 	for_each_set_bit(head, track->outstanding, vring->num) {
 		if (steps >= DRAIN_MAX_STEPS) {
@@ -433,79 +482,142 @@ static unsigned int drain_offer(struct virtio_msg_device *vmdev,
 			continue;
 		}
 		drain_clear_chain(vdev, vring, head, &steps);
-		elem = track_used_elem(track, first + offered);
-		elem->id = cpu_to_virtio32(vdev, head);
-		elem->len = cpu_to_virtio32(vdev, drain_len(vdev, writable));
+		len = drain_len(vdev, writable);
+		if (offered) {
+			drain_put(track, track->used + offered, head, len);
+		} else {
+			first_head = head;
+			first_len = len;
+		}
 		offered++;
 	}
+	if (!offered)
+		return 0;
+
+	/*
+	 * A driver that has seen an index that was wrong may be about to take
+	 * the first of these, and then goes on with the others.
+	 */
+	smp_wmb();
+	drain_put(track, track->used, first_head, first_len);
 	/* As the device does it */
 	virt_store_release(&vring->used->idx,
-			   cpu_to_virtio16(vdev, first + offered));
+			   cpu_to_virtio16(vdev, track->used + offered));
 	return offered;
 }
 
-/*
- * Lets the driver take what is in the used ring.  Returns false if the core
- * has refused some of it.
- */
-static bool drain_call(struct virtio_msg_vq *mvq)
-{
-	bool refused;
+/* A pass over all the queues of a device */
+struct drain_pass {
+	/* Until then, in jiffies, drivers are waited for. */
+	unsigned long deadline;
+	/* Something was done, so that more may have come. */
+	bool again;
+	/* A driver has yet to take what there is for it. */
+	bool waiting;
+	/* The same as drain_left() for any of the queues */
+	bool left;
+};
 
+/* Lets the driver take what is in the used ring. */
+static void drain_open(struct virtio_msg_vq *mvq)
+{
 	WRITE_ONCE(mvq->draining, true);
 	__virtqueue_unbreak(mvq->vq);
 	vring_interrupt(0, mvq->vq);
-	refused = virtqueue_is_broken(mvq->vq);
+}
+
+/* Returns false if the core has refused some of what was in the used ring. */
+static bool drain_close(struct virtio_msg_vq *mvq)
+{
+	bool refused = virtqueue_is_broken(mvq->vq);
+
 	__virtqueue_break(mvq->vq);
 	WRITE_ONCE(mvq->draining, false);
 	return !refused;
 }
 
 /*
- * Caller holds the device's lock, so that no callback runs.  Returns true if
- * there is more to do.  *again is set, never cleared, if more may have come.
+ * Whether the driver has taken all, or cannot take any more.  Some do so in
+ * their callback, others when that has had somebody run who does it.
  */
-static bool drain_vq(struct virtio_msg_device *vmdev, struct virtio_msg_vq *mvq,
-		     bool *again)
+static bool drain_taken(const struct virtio_msg_vq *mvq)
+{
+	const struct virtio_msg_track *track = mvq->track;
+	const struct vring *vring = track_vring(track);
+	/* What was taken is known there, but for who wants no callback. */
+	__virtio16 event = READ_ONCE(vring_used_event(vring));
+
+	return virtio16_to_cpu(mvq->vq->vdev, event) == track->end ||
+	       READ_ONCE(mvq->vq->num_free) == vring->num ||
+	       virtqueue_is_broken(mvq->vq);
+}
+
+/* Returns false if there is nothing for the driver to take.  Likewise. */
+static bool drain_begin_vq(struct virtio_msg_device *vmdev,
+			   struct virtio_msg_vq *mvq, bool *more)
 {
 	struct virtio_msg_track *track = mvq->track;
-	const struct vring *vring = track_vring(track);
-	u32 refused = DRAIN_NO_HEAD;
-	unsigned int offered, taken;
-	bool agreed, more = false;
-	u16 first;
+	bool any = false;
 
 	spin_lock(&track->lock);
-	first = track_rewind(track);
+	track->first = track_rewind(track, true);
 	if (track->turns <= 0 || track->lost ||
-	    READ_ONCE(mvq->vq->num_free) == vring->num)
+	    READ_ONCE(mvq->vq->num_free) == track_vring(track)->num)
 		goto out;
-	offered = drain_offer(vmdev, track, first, &more);
-	if (!offered) {
+	track->end = track->used + drain_offer(vmdev, track, more);
+	any = track->end != track->first;
+	if (!any)
 		track->turns--;
-		goto out;
-	}
-
-	spin_unlock(&track->lock);
-	agreed = drain_call(mvq);
-	*again = true;
-	spin_lock(&track->lock);
-
-	taken = (u16)(virtqueue_enable_cb_prepare(mvq->vq) - first);
-	if (taken < offered && !agreed)
-		refused = virtio32_to_cpu(mvq->vq->vdev,
-					  track_used_elem(track, first + taken)->id);
-	track->turns -= max(taken, 1U);
-	/* Who takes nothing, and refuses nothing, does not wait. */
-	more = taken || !agreed;
-
-	track_rewind(track);
-	/* What the core refused is not outstanding, whoever said so. */
-	if (refused < vring->num)
-		__clear_bit(refused, track->outstanding);
 out:
 	spin_unlock(&track->lock);
-	return more;
+	return any;
+}
+
+/* Returns true if the driver waits for what there is.  Likewise. */
+static bool drain_end_vq(struct virtio_msg_vq *mvq)
+{
+	struct virtio_msg_track *track = mvq->track;
+	bool agreed = drain_close(mvq);
+	u32 refused = DRAIN_NO_HEAD;
+	u16 taken, next;
+
+	spin_lock(&track->lock);
+	next = virtqueue_enable_cb_prepare(mvq->vq);
+	taken = next - track->first;
+	if (next != track->end && !agreed)
+		refused = virtio32_to_cpu(mvq->vq->vdev,
+					  READ_ONCE(track_used_elem(track, next)->id));
+	track->turns -= max_t(u16, taken, 1);
+	track_rewind(track, agreed);
+	/* What the core refused is not outstanding, whoever said so. */
+	if (refused < track_vring(track)->num)
+		__clear_bit(refused, track->outstanding);
+	spin_unlock(&track->lock);
+
+	/* Who takes nothing, and refuses nothing, does not wait. */
+	return taken || !agreed;
+}
+
+/*
+ * Caller holds the device's lock, so that no callback runs.  Returns true if
+ * there is more to do at once.
+ */
+static bool drain_vq(struct virtio_msg_device *vmdev, struct virtio_msg_vq *mvq,
+		     struct drain_pass *pass)
+{
+	bool more = false;
+
+	if (!mvq->draining) {
+		if (!drain_begin_vq(vmdev, mvq, &more))
+			return more;
+		pass->again = true;
+		drain_open(mvq);
+	}
+	if (!drain_taken(mvq) && time_before(jiffies, pass->deadline)) {
+		pass->waiting = true;
+		return false;
+	}
+	return drain_end_vq(mvq);
 }
 
 void virtio_msg_disarm(struct virtio_msg_device *vmdev)
@@ -546,9 +658,9 @@ void virtio_msg_withdraw(struct virtio_msg_device *vmdev)
 }
 
 /*
- * Drivers use their queues with preemption off.  Who found one of them sound
- * before it was broken is through with it after this, and may have taken one
- * thing more meanwhile.
+ * virtio_net uses its queues with softirqs off.  If it found one of them sound
+ * before that was broken, it is through with it after this, and may have taken
+ * one thing more meanwhile.
  */
 static void drain_wait(struct virtio_msg_device *vmdev)
 {
@@ -565,12 +677,16 @@ static void drain_wait(struct virtio_msg_device *vmdev)
 static void drain_begin(struct virtio_msg_device *vmdev)
 {
 	struct virtio_msg_vq *mvq;
+	unsigned int used;
 
 	spin_lock_irq(&vmdev->lock);
-	list_for_each_entry(mvq, &vmdev->vqs, node)
-		if (mvq->track)
-			mvq->track->turns = DRAIN_MAX_TURNS *
-					    track_vring(mvq->track)->num;
+	list_for_each_entry(mvq, &vmdev->vqs, node) {
+		if (!mvq->track)
+			continue;
+		used = track_vring(mvq->track)->num -
+		       READ_ONCE(mvq->vq->num_free);
+		mvq->track->turns = DRAIN_MAX_TURNS * max(used, 1U);
+	}
 	spin_unlock_irq(&vmdev->lock);
 }
 
@@ -578,53 +694,84 @@ static void drain_begin(struct virtio_msg_device *vmdev)
 static bool drain_left(const struct virtio_msg_vq *mvq)
 {
 	const struct virtio_msg_track *track = mvq->track;
+	struct virtqueue *vq = mvq->vq;
 
-	return (track->kept || track->lost) &&
-	       READ_ONCE(mvq->vq->num_free) != track_vring(track)->num;
+	if (READ_ONCE(vq->num_free) == virtqueue_get_vring_size(vq))
+		return false;
+	if (!track)
+		return vq->callback && vq->vdev->id.device != VIRTIO_ID_NET;
+	return track->kept || track->lost;
 }
 
-/*
- * As drain_vq(), for all queues, up to the first that is not through; *left says
- * the same as drain_left().
- */
-static bool drain_vqs(struct virtio_msg_device *vmdev, bool *again, bool *left)
+/* A driver that has gone, or is about to, takes back itself what there is. */
+static bool drain_wanted(const struct virtio_msg_device *vmdev)
+{
+	return vmdev->drain && vmdev->status_set & VIRTIO_CONFIG_S_DRIVER_OK;
+}
+
+/* As drain_vq(), for all queues, up to the first that is not through */
+static bool drain_vqs(struct virtio_msg_device *vmdev, struct drain_pass *pass)
 {
 	struct virtio_msg_vq *mvq;
 	bool more = false;
 
-	*left = false;
+	pass->waiting = false;
+	pass->left = false;
 	/* Completions raise softirqs, which run when this ends. */
 	local_bh_disable();
 	spin_lock_irq(&vmdev->lock);
-	if (vmdev->status_set & VIRTIO_CONFIG_S_DRIVER_OK)
-		list_for_each_entry(mvq, &vmdev->vqs, node) {
-			if (!mvq->track)
-				continue;
-			more = drain_vq(vmdev, mvq, again);
-			*left |= drain_left(mvq);
-			if (more)
-				break;
+	list_for_each_entry(mvq, &vmdev->vqs, node) {
+		if (!drain_wanted(vmdev)) {
+			if (mvq->draining)
+				drain_close(mvq);
+			continue;
 		}
+		if (mvq->track)
+			more = drain_vq(vmdev, mvq, pass);
+		pass->left |= drain_left(mvq);
+		if (more)
+			break;
+	}
 	spin_unlock_irq(&vmdev->lock);
 	local_bh_enable();
 	return more;
 }
 
-void virtio_msg_drain(struct virtio_msg_device *vmdev)
+static void drain_all(struct virtio_msg_device *vmdev, struct drain_pass *pass)
+{
+	bool more;
+
+	pass->again = false;
+	pass->deadline = jiffies + DRAIN_PATIENCE;
+	drain_wait(vmdev);
+	drain_begin(vmdev);
+	do {
+		more = drain_vqs(vmdev, pass);
+		if (more)
+			cond_resched();
+		else if (pass->waiting)
+			usleep_range(100, 500);
+	} while (more || pass->waiting);
+}
+
+bool virtio_msg_drain(struct virtio_msg_device *vmdev)
 {
 	unsigned int passes = 0;
-	bool again, left;
+	struct drain_pass pass;
+	bool wanted;
 
 	do {
-		again = false;
-		drain_wait(vmdev);
-		drain_begin(vmdev);
-		while (drain_vqs(vmdev, &again, &left))
-			cond_resched();
-	} while (again && ++passes < DRAIN_MAX_PASSES);
+		drain_all(vmdev, &pass);
+	} while (pass.again && ++passes < DRAIN_MAX_PASSES);
 
-	if (left)
+	if (pass.left && !vmdev->told_left) {
+		vmdev->told_left = true;
 		dev_warn(vmdev->vdev.dev.parent,
 			 "device %u: requests are left that cannot be failed, its driver may wait for them for ever\n",
 			 vmdev->dev_num);
+	}
+	spin_lock_irq(&vmdev->lock);
+	wanted = drain_wanted(vmdev);
+	spin_unlock_irq(&vmdev->lock);
+	return wanted;
 }

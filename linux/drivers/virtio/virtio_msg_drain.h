@@ -68,15 +68,18 @@ void virtio_msg_withdraw(struct virtio_msg_device *vmdev);
 
 /**
  * virtio_msg_drain - complete what is outstanding in a device's queues as failed
- * @vmdev: a device whose queues are broken, and have been so for as long as
- *	operations on them may take
+ * @vmdev: a device whose queues are broken
  *
  * The device side must not use the queues any more, as far as can be told.
- * What the drivers wait for ends with an error; the queues stay broken.  Takes
- * the device's lock and calls the callbacks of the queues.  Does nothing while
- * no driver has the device running.  May sleep.
+ * What the drivers wait for ends with an error; the queues stay broken.  A driver
+ * that had found one of them sound before it was broken may put something there
+ * yet: call again, some time later.  Takes the device's lock and calls the
+ * callbacks of the queues.  Not twice at the same time for a device.  May sleep,
+ * for some seconds at most, and needs no memory.
+ *
+ * Return: true unless no driver has the device running; then nothing was done.
  */
-void virtio_msg_drain(struct virtio_msg_device *vmdev);
+bool virtio_msg_drain(struct virtio_msg_device *vmdev);
 
 /**
  * virtio_msg_disarm - leave nothing in the queues for a device to follow

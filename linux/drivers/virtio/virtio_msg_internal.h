@@ -27,7 +27,8 @@ struct virtio_msg_track;
  *	empty otherwise
  * @next_offset: for the bus, what the waiting notification is to say
  * @track: what is outstanding in the queue, or NULL where nobody asks
- * @draining: what is outstanding is being failed
+ * @draining: what is outstanding is being failed, and the queue is not broken so
+ *	that the driver can take it
  */
 struct virtio_msg_vq {
 	struct virtqueue *vq;
@@ -95,9 +96,14 @@ struct virtio_msg_ops {
  * @tell_failed: the log does not say so yet
  * @broken: no message is sent to this device any more, but for its reset
  * @may_answer: given up as it was, it may still answer a reset, if asked
- * @lock: protects @vqs and held while a queue's callback runs
+ * @lock: protects @vqs, @drain and @drains, and held while a queue's callback
+ *	runs
  * @vqs: list of struct virtio_msg_vq
+ * @drain: what is outstanding is to be failed, until the next reset
+ * @told_left: the log says that not all of it could be
+ * @drains: how often that was done, up to a limit
  * @break_work: tells the virtio core and the drivers that the device is broken
+ * @drain_work: fails what is outstanding, again and again
  */
 struct virtio_msg_device {
 	struct virtio_device vdev;
@@ -124,7 +130,11 @@ struct virtio_msg_device {
 	/* vqs; a queue on that list is not deleted meanwhile */
 	spinlock_t lock;
 	struct list_head vqs;
+	bool drain;
+	bool told_left;
+	unsigned int drains;
 	struct work_struct break_work;
+	struct delayed_work drain_work;
 };
 
 /**

@@ -455,6 +455,8 @@ void cancel_work_sync(struct work_struct *work);
 #define mod_delayed_work(wq, w, delay) \
     kernel_delay_work(wq, &(w)->work, delay)
 #define cancel_delayed_work_sync(w)         cancel_work_sync(&(w)->work)
+#define flush_delayed_work(w)               flush_work(&(w)->work)
+#define to_delayed_work(w)  container_of(w, struct delayed_work, work)
 
 /* Timers: run like interrupts */
 
@@ -663,6 +665,12 @@ static inline bool __virtio_test_bit(const struct virtio_device *vdev,
                                      unsigned bit)
 {
     return vdev->features >> bit & 1;
+}
+
+static inline void __virtio_clear_bit(struct virtio_device *vdev,
+                                      unsigned bit)
+{
+    vdev->features &= ~(1ULL << bit);
 }
 
 static inline void __virtio_set_bit(struct virtio_device *vdev, unsigned bit)
