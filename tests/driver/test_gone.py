@@ -5,11 +5,12 @@ import asyncio
 import struct
 
 import wire
-from bench import FUNCTION, VDA, ScriptedBench
+from bench import FUNCTION, PATIENCE, VDA, ScriptedBench
 from devices import (DESC_INDIRECT, DESC_NEXT, DESC_WRITE, F_INDIRECT_DESC,
                      SECTOR, Disk, Rng)
 from harness import Skip, test
 from link import HEAD, NUM_SLOTS
+from scripts import Keep
 
 F_RING_PACKED = 1 << 34
 # Short, so that silence is noticed soon; only where there is silence, as a busy
@@ -458,6 +459,59 @@ async def packed_rings(bench):
     await bench.load()
     await side.until_up()
     assert not device.driver_features & F_RING_PACKED
+
+
+class Nameless(Rng):
+    """A device that no driver is for."""
+
+    device_id = 0x7fff
+
+
+@test("/driver/gone/at-the-same-time", ScriptedBench)
+async def at_the_same_time(bench):
+    """However many devices there are, all begin to leave before the first one
+    has left: they may be waiting for each other."""
+    side, count = bench.side, 300
+    for number in range(count):
+        side.add(number, Nameless())
+    await bench.load(timeout_ms=120000)
+    await bench.logs(f"device {count - 1}: virtio id")
+    keep = side.script = Keep(side, lambda request: request.is_reset())
+    job = bench.run("rmmod virtio_msg_ivshmem")
+    await keep.wait_for(count)
+    assert not job.ended
+    keep.release()
+    await job.succeed()
+
+
+@test("/driver/gone/shutdown", ScriptedBench)
+async def shutdown(bench):
+    """The machine ends over a device side that is dead: it waits for one answer,
+    and no device is left without its reset."""
+    side = bench.side
+    for number in 1, 2, 3:
+        side.add(number, Rng())
+    await bench.load(timeout_ms=2000, heartbeat_ms=600000)
+    await side.until_up()
+    await side.ping()
+    # Newer kernels reset virtio devices before their link is shut down.
+    core_resets = await bench.run(
+        "grep -qw virtio_dev_shutdown /proc/kallsyms").wait() == 0
+    side.deaf = True
+    bench.run("reboot -f")
+    await asyncio.wait_for(bench.machine.wait(), PATIENCE)
+    asked = [m for m in side.link.receive() if not m.is_event]
+    # What nobody waits for has no token.
+    first, *others = [m for m in asked if m.token]
+    assert not others, asked
+    if core_resets:
+        assert first.is_reset(), asked
+    else:
+        assert first.is_bus and first.msg_id == wire.BUS_PING, asked
+        assert asked[0] == first, asked
+    assert {m.dev_num for m in asked if m.is_reset()} == {1, 2, 3}, asked
+    await bench.drop_machine()
+    await bench.begin("the next machine")
 
 
 @test("/driver/gone/suspend", ScriptedBench)

@@ -42,6 +42,13 @@
 #define AMP_RETRY_MS		1000U
 #define AMP_MAX_RETRIES		7
 
+/*
+ * Devices can wait for each other when they leave, so that all of them have to
+ * have begun.  So many share a workqueue, which is far less than can be under
+ * way in one, also where that is divided among the nodes of a machine.
+ */
+#define AMP_LEAVERS_SHIFT	7
+
 /* So many timeouts long a device may say that it makes progress, and no more */
 #define AMP_MAX_DELAYS		30
 
@@ -106,6 +113,7 @@ struct amp_device {
 	/* Its driver has been looked for; its removal has been started. */
 	bool registered;
 	bool leaving;
+	struct workqueue_struct *leavers;
 	struct work_struct leave;
 };
 
@@ -559,7 +567,7 @@ static void amp_start_leaving(struct amp_device *adev)
 	if (adev->leaving)
 		return;
 	adev->leaving = true;
-	queue_work(adev->amp->slow, &adev->leave);
+	queue_work(adev->leavers, &adev->leave);
 }
 
 /*
@@ -957,6 +965,23 @@ static void amp_leave(struct work_struct *work)
 	dev_info(adev->amp->dev, "device %u: removed\n", adev->vmdev.dev_num);
 }
 
+/* Where a device will leave */
+static struct workqueue_struct *amp_leavers(struct virtio_msg_amp *amp, u16 num)
+{
+	unsigned int index = num >> AMP_LEAVERS_SHIFT;
+	struct workqueue_struct *wq = xa_load(&amp->leavers, index);
+
+	if (wq)
+		return wq;
+	wq = alloc_workqueue("virtio_msg_leave%u-%s", WQ_UNBOUND, WQ_MAX_ACTIVE,
+			     index, dev_name(amp->dev));
+	if (wq && xa_err(xa_store(&amp->leavers, index, wq, GFP_KERNEL))) {
+		destroy_workqueue(wq);
+		return NULL;
+	}
+	return wq;
+}
+
 /*
  * Removes the devices that have started to leave.  They leave at the same
  * time, because drivers of several broken devices can wait for each other: the
@@ -1018,6 +1043,11 @@ static bool amp_add_device(struct virtio_msg_amp *amp, u16 num)
 	if (!adev)
 		return false;
 	adev->amp = amp;
+	adev->leavers = amp_leavers(amp, num);
+	if (!adev->leavers) {
+		kfree(adev);
+		return false;
+	}
 	INIT_WORK(&adev->leave, amp_leave);
 	adev->vmdev.ops = &amp_device_ops;
 	adev->vmdev.dev_num = num;
@@ -1331,6 +1361,12 @@ EXPORT_SYMBOL_GPL(virtio_msg_amp_state);
 
 static void amp_free_workqueues(struct virtio_msg_amp *amp)
 {
+	struct workqueue_struct *wq;
+	unsigned long index;
+
+	xa_for_each(&amp->leavers, index, wq)
+		destroy_workqueue(wq);
+	xa_destroy(&amp->leavers);
 	if (amp->slow)
 		destroy_workqueue(amp->slow);
 	if (amp->urgent)
@@ -1346,6 +1382,7 @@ int virtio_msg_amp_init(struct virtio_msg_amp *amp, void *driver_queue,
 		return -EOPNOTSUPP;
 	}
 
+	xa_init(&amp->leavers);
 	/*
 	 * One link's work does not keep another one's waiting, and what gives
 	 * devices up does not stand behind what waits for just that.  Nor does
@@ -1399,29 +1436,35 @@ void virtio_msg_amp_exit(struct virtio_msg_amp *amp)
 }
 EXPORT_SYMBOL_GPL(virtio_msg_amp_exit);
 
+/*
+ * Before anybody waits for a device side that is dead, a driver that the scan
+ * has probe included, find out that it is.
+ */
+static void amp_find_dead(struct virtio_msg_amp *amp)
+{
+	struct virtio_msg request, response;
+	int err;
+
+	if (xa_empty(&amp->devices))
+		return;
+	request.ping.data = 0;
+	err = amp_bus_transfer(amp, VIRTIO_MSG_BUS_PING,
+			       &request, sizeof(request.ping),
+			       &response, sizeof(response.ping));
+	if (err == -ETIMEDOUT || err == -EHOSTDOWN)
+		amp_break_devices(amp, false);
+}
+
 void virtio_msg_amp_stop(struct virtio_msg_amp *amp)
 {
 	struct amp_device *adev;
-	struct virtio_msg request, response;
 	unsigned long num;
-	int err;
 
 	set_bit(AMP_STOPPING, &amp->flags);
 	amp->old_progress = READ_ONCE(amp->progress);
 	queue_delayed_work(amp->urgent, &amp->hurry, amp_timeout());
 
-	/*
-	 * Before anybody waits for a device side that is dead, a driver that
-	 * the scan has probe included, find out that it is.
-	 */
-	request.ping.data = 0;
-	if (!xa_empty(&amp->devices)) {
-		err = amp_bus_transfer(amp, VIRTIO_MSG_BUS_PING,
-				       &request, sizeof(request.ping),
-				       &response, sizeof(response.ping));
-		if (err == -ETIMEDOUT || err == -EHOSTDOWN)
-			amp_break_devices(amp, false);
-	}
+	amp_find_dead(amp);
 	cancel_delayed_work_sync(&amp->scan);
 
 	spin_lock_irq(&amp->rx_lock);
@@ -1450,6 +1493,7 @@ void virtio_msg_amp_shutdown(struct virtio_msg_amp *amp)
 	unsigned long num;
 
 	set_bit(AMP_STOPPING, &amp->flags);
+	amp_find_dead(amp);
 	amp_stop_heartbeat(amp);
 	cancel_delayed_work_sync(&amp->scan);
 	xa_for_each(&amp->devices, num, adev)

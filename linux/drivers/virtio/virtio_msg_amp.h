@@ -78,6 +78,8 @@ struct virtio_msg_amp_ops {
  * @retries: how many scans in a row were not all that they should have been
  * @slow: where work waits for drivers and for the device side
  * @urgent: where work is done that others wait for, without waiting for memory
+ * @leavers: where devices leave, struct workqueue_struct by the upper bits of
+ *	the device number
  * @scan: brings @devices in line with what the device side has
  * @breaking: gives all devices up when the link has failed or gone silent
  * @asked: the device side was asked whether it is there, and there was no answer
@@ -128,6 +130,7 @@ struct virtio_msg_amp {
 	unsigned int retries;
 	struct workqueue_struct *slow;
 	struct workqueue_struct *urgent;
+	struct xarray leavers;
 	struct delayed_work scan;
 	struct work_struct breaking;
 	struct hrtimer heartbeat;

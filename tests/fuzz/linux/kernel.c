@@ -151,9 +151,12 @@ void *xa_load(struct xarray *xa, unsigned long index)
     return g_tree_lookup(xa->tree, GSIZE_TO_POINTER(index));
 }
 
-void xa_erase(struct xarray *xa, unsigned long index)
+void *xa_erase(struct xarray *xa, unsigned long index)
 {
+    void *old = xa_load(xa, index);
+
     g_tree_remove(xa->tree, GSIZE_TO_POINTER(index));
+    return old;
 }
 
 int xa_insert(struct xarray *xa, unsigned long index, void *entry, int gfp)
@@ -166,22 +169,12 @@ int xa_insert(struct xarray *xa, unsigned long index, void *entry, int gfp)
     return 0;
 }
 
-int xa_alloc_cyclic_irq(struct xarray *xa, u32 *id, void *entry,
-                        struct xa_limit limit, u32 *next, int gfp)
+void *xa_store(struct xarray *xa, unsigned long index, void *entry, int gfp)
 {
-    u32 first = CLAMP(*next, limit.min, limit.max), at = first;
+    void *old = xa_erase(xa, index);
 
-    do {
-        u32 after = at < limit.max ? at + 1 : limit.min;
-
-        if (!xa_insert(xa, at, entry, gfp)) {
-            *id = at;
-            *next = after;
-            return 0;
-        }
-        at = after;
-    } while (at != first);
-    return -EBUSY;
+    xa_insert(xa, index, entry, gfp);
+    return old;
 }
 
 typedef struct Find {

@@ -502,27 +502,17 @@ struct xarray {
     GTree *tree;
 };
 
-struct xa_limit {
-    u32 max, min;
-};
-
-#define XA_LIMIT(low, high) ((struct xa_limit) { .min = (low), .max = (high) })
-#define XA_FLAGS_ALLOC      0
-#define XA_FLAGS_LOCK_IRQ   0
-
-#define xa_init_flags(xa, flags)    xa_init(xa)
-#define xa_erase_irq(xa, index)     xa_erase(xa, index)
-#define xa_lock_irqsave(xa, flags)  ((void)(xa), (flags) = 0)
-#define xa_unlock_irqrestore(xa, flags) ((void)(xa), (void)(flags))
+/* There is always memory */
+#define xa_err(entry)       ((void)(entry), 0)
+#define xa_is_err(entry)    ((void)(entry), false)
 
 void xa_init(struct xarray *xa);
 void xa_destroy(struct xarray *xa);
 bool xa_empty(const struct xarray *xa);
 void *xa_load(struct xarray *xa, unsigned long index);
-void xa_erase(struct xarray *xa, unsigned long index);
+void *xa_erase(struct xarray *xa, unsigned long index);
 int xa_insert(struct xarray *xa, unsigned long index, void *entry, int gfp);
-int xa_alloc_cyclic_irq(struct xarray *xa, u32 *id, void *entry,
-                        struct xa_limit limit, u32 *next, int gfp);
+void *xa_store(struct xarray *xa, unsigned long index, void *entry, int gfp);
 
 /**
  * kernel_xa_find: find the first entry from an index on
