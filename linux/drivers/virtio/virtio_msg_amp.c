@@ -49,6 +49,14 @@
  */
 #define AMP_LEAVERS_SHIFT	7
 
+/*
+ * How long a device that has failed stays away, and how often that doubles.  It
+ * begins anew for a device that worked for so many times as long.
+ */
+#define AMP_REST_MS		1000U
+#define AMP_MAX_RESTS		6
+#define AMP_HEALTHY_RESTS	4
+
 /* So many timeouts long a device may say that it makes progress, and no more */
 #define AMP_MAX_DELAYS		30
 
@@ -114,7 +122,18 @@ struct amp_device {
 	bool registered;
 	bool leaving;
 	struct workqueue_struct *leavers;
+	/* It needs a reset. */
+	bool failed;
+	/* When it came, in jiffies, after how many failures in a row */
+	unsigned long since;
+	unsigned int failures;
 	struct work_struct leave;
+};
+
+/* A device that has failed, and is not to come back at once */
+struct amp_rest {
+	unsigned int failures;
+	unsigned long until;
 };
 
 #define to_amp_device(_vmdev) \
@@ -595,8 +614,14 @@ static void amp_hasten_work(struct work_struct *work)
 
 static void amp_device_given_up(struct virtio_msg_device *vmdev)
 {
-	struct virtio_msg_amp *amp = to_amp_device(vmdev)->amp;
+	struct amp_device *adev = to_amp_device(vmdev);
+	struct virtio_msg_amp *amp = adev->amp;
 
+	/* No driver knows what to do then but to begin anew. */
+	if (READ_ONCE(vmdev->failed) && !xchg(&adev->failed, true)) {
+		atomic_inc(&amp->failures);
+		amp_schedule_scan(amp);
+	}
 	queue_delayed_work(amp->urgent, &amp->hasten, amp_timeout());
 }
 
@@ -982,6 +1007,32 @@ static struct workqueue_struct *amp_leavers(struct virtio_msg_amp *amp, u16 num)
 	return wq;
 }
 
+static unsigned long amp_rest_time(unsigned int failures)
+{
+	return msecs_to_jiffies(AMP_REST_MS << failures);
+}
+
+/* Has a device that has failed come back later, and later each time. */
+static void amp_rest(struct virtio_msg_amp *amp, struct amp_device *adev)
+{
+	unsigned int failures = adev->failures;
+	struct amp_rest *rest, *old;
+
+	if (time_after(jiffies, adev->since + AMP_HEALTHY_RESTS *
+				amp_rest_time(failures)))
+		failures = 0;
+	rest = kmalloc(sizeof(*rest), GFP_KERNEL);
+	if (!rest)
+		return;
+	rest->until = jiffies + amp_rest_time(failures);
+	rest->failures = min_t(unsigned int, failures + 1, AMP_MAX_RESTS);
+	dev_info_ratelimited(amp->dev, "device %u: comes back in %u s\n",
+			     adev->vmdev.dev_num,
+			     AMP_REST_MS / (unsigned int)MSEC_PER_SEC << failures);
+	old = xa_store(&amp->resting, adev->vmdev.dev_num, rest, GFP_KERNEL);
+	kfree(xa_is_err(old) ? rest : old);
+}
+
 /*
  * Removes the devices that have started to leave.  They leave at the same
  * time, because drivers of several broken devices can wait for each other: the
@@ -1000,6 +1051,8 @@ static void amp_finish_leaving(struct virtio_msg_amp *amp)
 		spin_unlock_irq(&amp->rx_lock);
 		if (leaving) {
 			flush_work(&adev->leave);
+			if (adev->failed)
+				amp_rest(amp, adev);
 			amp_forget_device(amp, adev);
 		}
 	}
@@ -1034,7 +1087,8 @@ static int amp_enter_device(struct virtio_msg_amp *amp, struct amp_device *adev)
 }
 
 /* Returns false if it may be worth another try. */
-static bool amp_add_device(struct virtio_msg_amp *amp, u16 num)
+static bool amp_add_device(struct virtio_msg_amp *amp, u16 num,
+			   unsigned int failures)
 {
 	struct amp_device *adev;
 	int err;
@@ -1048,6 +1102,8 @@ static bool amp_add_device(struct virtio_msg_amp *amp, u16 num)
 		kfree(adev);
 		return false;
 	}
+	adev->since = jiffies;
+	adev->failures = failures;
 	INIT_WORK(&adev->leave, amp_leave);
 	adev->vmdev.ops = &amp_device_ops;
 	adev->vmdev.dev_num = num;
@@ -1081,7 +1137,7 @@ static bool amp_device_stale(struct amp_device *adev)
 {
 	bool again;
 
-	if (READ_ONCE(adev->removed))
+	if (READ_ONCE(adev->removed) || READ_ONCE(adev->failed))
 		return true;
 
 	/* A READY for a device that we have is either late or news. */
@@ -1221,16 +1277,42 @@ static bool amp_usable(struct virtio_msg_amp *amp)
 	       !test_bit(AMP_STOPPING, &amp->flags);
 }
 
+/* Sees to it that those that rest are looked at when the first one has. */
+static void amp_wait_for_rested(struct virtio_msg_amp *amp)
+{
+	unsigned long num, now = jiffies, left = ULONG_MAX;
+	struct amp_rest *rest;
+
+	xa_for_each(&amp->resting, num, rest) {
+		/* Nobody has come to take it. */
+		if (time_after_eq(now, rest->until))
+			kfree(xa_erase(&amp->resting, num));
+		else
+			left = min(left, rest->until - now);
+	}
+	if (left != ULONG_MAX)
+		mod_delayed_work(amp->slow, &amp->rested, left);
+}
+
+static void amp_rested_work(struct work_struct *work)
+{
+	amp_schedule_scan(container_of(work, struct virtio_msg_amp,
+				       rested.work));
+}
+
 /* Returns false if something did not work that may work later. */
 static bool amp_add_devices(struct virtio_msg_amp *amp,
 			    const unsigned long *present)
 {
-	unsigned int limit = READ_ONCE(max_devices), count = 0;
+	unsigned int limit = READ_ONCE(max_devices), count = 0, failures;
 	struct amp_device *adev;
+	struct amp_rest *rest;
 	unsigned long num;
 	bool good = true;
 
 	xa_for_each(&amp->devices, num, adev)
+		count++;
+	xa_for_each(&amp->resting, num, rest)
 		count++;
 
 	for_each_set_bit(num, present, AMP_NUM_DEVICES) {
@@ -1238,13 +1320,22 @@ static bool amp_add_devices(struct virtio_msg_amp *amp,
 			break;
 		if (xa_load(&amp->devices, num))
 			continue;
+		failures = 0;
+		rest = xa_load(&amp->resting, num);
+		if (rest) {
+			if (time_before(jiffies, rest->until))
+				continue;
+			failures = rest->failures;
+			kfree(xa_erase(&amp->resting, num));
+			count--;
+		}
 		if (count >= limit) {
 			dev_warn_ratelimited(amp->dev,
 					     "device %lu and those after it are not used, max_devices=%u\n",
 					     num, limit);
 			break;
 		}
-		if (!amp_add_device(amp, num))
+		if (!amp_add_device(amp, num, failures))
 			good = false;
 		else if (xa_load(&amp->devices, num))
 			count++;
@@ -1284,6 +1375,7 @@ static void amp_find_devices(struct virtio_msg_amp *amp)
 			amp->retries = 0;
 		else if (amp_usable(amp))
 			amp_retry_scan(amp);
+		amp_wait_for_rested(amp);
 	} else if (amp_usable(amp) && err != -ECONNRESET) {
 		/* The others have their own line in the log. */
 		dev_err_ratelimited(amp->dev, "cannot list the devices (%d)\n",
@@ -1406,8 +1498,10 @@ int virtio_msg_amp_init(struct virtio_msg_amp *amp, void *driver_queue,
 	spin_lock_init(&amp->requests_lock);
 	hash_init(amp->requests);
 	xa_init(&amp->devices);
+	xa_init(&amp->resting);
 	amp->heard = jiffies;
 	INIT_DELAYED_WORK(&amp->scan, amp_scan);
+	INIT_DELAYED_WORK(&amp->rested, amp_rested_work);
 	INIT_WORK(&amp->breaking, amp_break_work);
 	INIT_WORK(&amp->beating, amp_beat_work);
 	hrtimer_setup(&amp->heartbeat, amp_heartbeat, CLOCK_MONOTONIC,
@@ -1431,7 +1525,13 @@ EXPORT_SYMBOL_GPL(virtio_msg_amp_start);
 
 void virtio_msg_amp_exit(struct virtio_msg_amp *amp)
 {
+	struct amp_rest *rest;
+	unsigned long num;
+
 	amp_free_workqueues(amp);
+	xa_for_each(&amp->resting, num, rest)
+		kfree(rest);
+	xa_destroy(&amp->resting);
 	xa_destroy(&amp->devices);
 }
 EXPORT_SYMBOL_GPL(virtio_msg_amp_exit);
@@ -1481,6 +1581,7 @@ void virtio_msg_amp_stop(struct virtio_msg_amp *amp)
 	spin_lock_irq(&amp->rx_lock);
 	spin_unlock_irq(&amp->rx_lock);
 	amp_stop_heartbeat(amp);
+	cancel_delayed_work_sync(&amp->rested);
 	cancel_delayed_work_sync(&amp->scan);
 	cancel_work_sync(&amp->breaking);
 	cancel_delayed_work_sync(&amp->flushing);

@@ -49,8 +49,9 @@ struct virtio_msg_amp_ops {
  * @dropped: messages that made no sense or came too late
  * @restarts: how often the device side has started anew
  * @silences: how often it was given up because it did not answer
+ * @failures: how often a device of it needed a reset
  *
- * The five above are for the hardware's driver, which embeds this and sets
+ * The six above are for the hardware's driver, which embeds this and sets
  * @dev and @ops; all the rest is private.
  *
  * @tx_lock: protects @tx, @pending, @pings and @ask
@@ -70,6 +71,7 @@ struct virtio_msg_amp_ops {
  * @requests: struct amp_request by token
  * @next_token: the one that was given out last
  * @devices: struct amp_device by device number
+ * @resting: struct amp_rest by device number
  * @flags: enum amp_flags
  * @heard: jiffies when something sensible came last
  * @progress: counts what devices have said to have completed
@@ -81,6 +83,7 @@ struct virtio_msg_amp_ops {
  * @leavers: where devices leave, struct workqueue_struct by the upper bits of
  *	the device number
  * @scan: brings @devices in line with what the device side has
+ * @rested: has another scan when the first of those that rest may come back
  * @breaking: gives all devices up when the link has failed or gone silent
  * @asked: the device side was asked whether it is there, and there was no answer
  *	so far
@@ -97,6 +100,7 @@ struct virtio_msg_amp {
 	atomic_t dropped;
 	atomic_t restarts;
 	atomic_t silences;
+	atomic_t failures;
 
 	/* private: */
 	/* innermost: tx and what waits for room in it */
@@ -120,6 +124,7 @@ struct virtio_msg_amp {
 	DECLARE_HASHTABLE(requests, 6);
 	u16 next_token;
 	struct xarray devices;
+	struct xarray resting;
 	unsigned long flags;
 	unsigned long heard;
 	bool asked;
@@ -132,6 +137,7 @@ struct virtio_msg_amp {
 	struct workqueue_struct *urgent;
 	struct xarray leavers;
 	struct delayed_work scan;
+	struct delayed_work rested;
 	struct work_struct breaking;
 	struct hrtimer heartbeat;
 	struct work_struct beating;

@@ -172,8 +172,18 @@ static ssize_t silences_show(struct device *dev, struct device_attribute *attr,
 }
 static DEVICE_ATTR_RO(silences);
 
+static ssize_t failures_show(struct device *dev, struct device_attribute *attr,
+			     char *buf)
+{
+	struct virtio_msg_ivshmem *ivs = dev_get_drvdata(dev);
+
+	return sysfs_emit(buf, "%u\n", atomic_read(&ivs->amp.failures));
+}
+static DEVICE_ATTR_RO(failures);
+
 static struct attribute *ivshmem_attrs[] = {
 	&dev_attr_dropped.attr,
+	&dev_attr_failures.attr,
 	&dev_attr_restarts.attr,
 	&dev_attr_silences.attr,
 	&dev_attr_state.attr,

@@ -160,6 +160,7 @@ static inline unsigned long find_next_bit(const unsigned long *map,
 /* Memory */
 
 #define kzalloc(size, gfp)      calloc(1, size)
+#define kmalloc(size, gfp)      malloc(size)
 #define kcalloc(n, size, gfp)   calloc(n, size)
 #define kfree(ptr)              free(ptr)
 
@@ -294,6 +295,9 @@ extern unsigned long jiffies;
 #define ns_to_ktime(ns)         (ns)
 #define time_before_eq(a, b)    ((long)((a) - (b)) <= 0)
 #define time_before(a, b)       ((long)((a) - (b)) < 0)
+#define time_after(a, b)        time_before(b, a)
+#define time_after_eq(a, b)     time_before_eq(b, a)
+#define MSEC_PER_SEC            1000L
 
 /**
  * kernel_sleep: let others run
