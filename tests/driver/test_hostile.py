@@ -17,6 +17,9 @@ TIMEOUT_MS = 500
 READ_DISK = f"dd if={VDA} of=/dev/null bs=4k count=16 iflag=direct 2>&1"
 # Longer than that nothing waits that the machine asked of itself alone.
 PROMPT = 30
+# What an endless flow of events may cost
+SCAN_BURST, SCANS_A_SECOND = 50, 10
+LINES_A_MINUTE = 1024
 
 
 async def is_well(bench):
@@ -449,3 +452,52 @@ async def leaves_during_probe(bench):
     side.plug(2, Rng())
     await side.until_up(2)
     await is_well(bench)
+
+
+@test("/driver/hostile/flood-of-ready", ScriptedBench)
+async def flood_of_ready(bench):
+    """READY without end is followed, but not each time: the list of devices is
+    asked for a bounded number of times."""
+    side = await bring_up(bench)
+    side.received.clear()
+    sent, begin = 0, time.monotonic()
+    while (passed := time.monotonic() - begin) < bench.size(6, 60):
+        side.send(*[wire.event_device(1, wire.DEVICE_READY)] * 10)
+        await side.ping()
+        sent += 10
+    scans = len([m for m in side.received
+                 if m.is_bus and m.msg_id == wire.BUS_GET_DEVICES])
+    assert 0 < scans <= SCAN_BURST + SCANS_A_SECOND * passed + 2, scans
+    assert sent > 4 * scans, f"{sent} events, {scans} scans"
+    # What has come last is not forgotten.
+    side.plug(9, bench.short_lived())
+    await side.until_up(9)
+
+
+@test("/driver/hostile/flood-of-news", ScriptedBench)
+async def flood_of_news(bench):
+    """Hundreds of devices come and go without end: the log tells of them, but
+    not of each."""
+    side, count = bench.side, 256
+
+    class Nameless(Rng):
+        device_id = 0x7fff      # no driver is for that
+
+    for number in range(count):
+        side.add(number, Nameless())
+    begin, come, most = await bench.uptime(), 0, LINES_A_MINUTE
+    await bench.load(timeout_ms=60000)
+    # The last ones may not have been told of yet.
+    while come <= most + count:
+        assert come < 16 * LINES_A_MINUTE, "too slow to be too many"
+        come += count
+        await side.until(lambda come=come: len(side.requests(
+            wire.GET_DEVICE_INFO)) >= come, "all devices")
+        await side.ping()
+        side.send(*(wire.event_device(number, wire.DEVICE_REMOVED)
+                    for number in side.devices))
+        most = LINES_A_MINUTE * int(1 + (await bench.uptime() - begin) / 60)
+    await bench.machine.read_log()
+    for text in "virtio id", "removed":
+        said = sum(text in line for line in bench.log())
+        assert 0 < said <= most, f"{said} lines: {text}"

@@ -14,6 +14,7 @@
 #include <linux/jiffies.h>
 #include <linux/minmax.h>
 #include <linux/module.h>
+#include <linux/ratelimit.h>
 #include <linux/slab.h>
 
 #include "virtio_msg_amp.h"
@@ -41,6 +42,13 @@
 /* How long to wait before a scan that failed, and how often to wait longer */
 #define AMP_RETRY_MS		1000U
 #define AMP_MAX_RETRIES		7
+
+/* How many events in a row have a scan each, and then one in how long */
+#define AMP_SCAN_BURST		50U
+#define AMP_SCAN_GAP		msecs_to_jiffies(100)
+
+/* So many lines a minute say that devices go. */
+#define AMP_MAX_NEWS		1024
 
 /*
  * Devices can wait for each other when they leave, so that all of them have to
@@ -698,6 +706,27 @@ static void amp_remove(struct virtio_msg_amp *amp, struct amp_device *adev)
 	amp_abort_requests(amp, adev, -ENODEV);
 }
 
+/*
+ * A device side that makes events without end does not keep us busy with scans,
+ * and those are what makes devices come and go.  Caller holds rx_lock.
+ */
+static void amp_follow(struct virtio_msg_amp *amp)
+{
+	unsigned long earned = (jiffies - amp->scans_at) / AMP_SCAN_GAP;
+
+	if (earned) {
+		amp->scans_left = min_t(unsigned long, AMP_SCAN_BURST,
+					amp->scans_left + earned);
+		amp->scans_at = jiffies;
+	}
+	if (amp->scans_left) {
+		amp->scans_left--;
+		amp_schedule_scan(amp);
+	} else {
+		queue_delayed_work(amp->slow, &amp->follow, AMP_SCAN_GAP);
+	}
+}
+
 static bool amp_event_device(struct virtio_msg_amp *amp,
 			     const struct virtio_msg *msg)
 {
@@ -722,7 +751,7 @@ static bool amp_event_device(struct virtio_msg_amp *amp,
 	default:
 		return false;
 	}
-	amp_schedule_scan(amp);
+	amp_follow(amp);
 	return true;
 }
 
@@ -835,7 +864,7 @@ static void amp_check_restart(struct virtio_msg_amp *amp)
 	atomic_inc(&amp->restarts);
 	set_bit(AMP_TELL_RESTARTED, &amp->flags);
 	amp_heard(amp);
-	amp_schedule_scan(amp);
+	amp_follow(amp);
 }
 
 /* There may be room: use it, and ring if the peer is to know of something. */
@@ -984,10 +1013,13 @@ static void amp_forget_device(struct virtio_msg_amp *amp,
 
 static void amp_leave(struct work_struct *work)
 {
+	static DEFINE_RATELIMIT_STATE(news, 60 * HZ, AMP_MAX_NEWS);
 	struct amp_device *adev = container_of(work, struct amp_device, leave);
 
 	virtio_msg_unregister(&adev->vmdev);
-	dev_info(adev->amp->dev, "device %u: removed\n", adev->vmdev.dev_num);
+	if (__ratelimit(&news))
+		dev_info(adev->amp->dev, "device %u: removed\n",
+			 adev->vmdev.dev_num);
 }
 
 /* Where a device will leave */
@@ -1247,6 +1279,9 @@ static void amp_beat_work(struct work_struct *work)
  * A timer that needs nobody's help: drivers spin with softirqs off until a
  * queue moves, and other timers of that CPU, and maybe all work, wait for them.
  * On PREEMPT_RT such a driver can be preempted, but spinlocks sleep.
+ *
+ * Who spins with interrupts off, as virtio_console does for each output, keeps
+ * also this timer waiting if it is on that very CPU.
  */
 static enum hrtimer_restart amp_heartbeat(struct hrtimer *timer)
 {
@@ -1292,6 +1327,17 @@ static void amp_wait_for_rested(struct virtio_msg_amp *amp)
 	}
 	if (left != ULONG_MAX)
 		mod_delayed_work(amp->slow, &amp->rested, left);
+}
+
+static void amp_follow_work(struct work_struct *work)
+{
+	struct virtio_msg_amp *amp =
+		container_of(work, struct virtio_msg_amp, follow.work);
+
+	/* An event may have used up what has been earned meanwhile. */
+	spin_lock_irq(&amp->rx_lock);
+	amp_follow(amp);
+	spin_unlock_irq(&amp->rx_lock);
 }
 
 static void amp_rested_work(struct work_struct *work)
@@ -1500,7 +1546,10 @@ int virtio_msg_amp_init(struct virtio_msg_amp *amp, void *driver_queue,
 	xa_init(&amp->devices);
 	xa_init(&amp->resting);
 	amp->heard = jiffies;
+	amp->scans_left = AMP_SCAN_BURST;
+	amp->scans_at = jiffies;
 	INIT_DELAYED_WORK(&amp->scan, amp_scan);
+	INIT_DELAYED_WORK(&amp->follow, amp_follow_work);
 	INIT_DELAYED_WORK(&amp->rested, amp_rested_work);
 	INIT_WORK(&amp->breaking, amp_break_work);
 	INIT_WORK(&amp->beating, amp_beat_work);
@@ -1575,12 +1624,14 @@ void virtio_msg_amp_stop(struct virtio_msg_amp *amp)
 	cancel_delayed_work_sync(&amp->hurry);
 	cancel_delayed_work_sync(&amp->hasten);
 
+
 	/* From here on the interrupt does nothing. */
 	set_bit(AMP_FAILED, &amp->flags);
 	set_bit(AMP_STOPPED, &amp->flags);
 	spin_lock_irq(&amp->rx_lock);
 	spin_unlock_irq(&amp->rx_lock);
 	amp_stop_heartbeat(amp);
+	cancel_delayed_work_sync(&amp->follow);
 	cancel_delayed_work_sync(&amp->rested);
 	cancel_delayed_work_sync(&amp->scan);
 	cancel_work_sync(&amp->breaking);

@@ -62,11 +62,13 @@ struct virtio_msg_amp_ops {
  * @num_pings: how many there are
  * @ask: a PING of ours waits for room
  * @room: where requests wait for room
- * @rx_lock: protects @rx, @received, @adding, and who of the devices leaves; held
- *	while messages are handled
+ * @rx_lock: protects @rx, @received, @scans_left, @scans_at, @adding, and who of
+ *	the devices leaves; held while messages are handled
  * @adding: the device that is just being added, which @devices may not have yet
  * @rx: the device queue
  * @received: the message that is being handled
+ * @scans_left: how many events may have a scan at once
+ * @scans_at: when that was looked at last, in jiffies
  * @requests_lock: protects @requests and @next_token, innermost
  * @requests: struct amp_request by token
  * @next_token: the one that was given out last
@@ -83,6 +85,7 @@ struct virtio_msg_amp_ops {
  * @leavers: where devices leave, struct workqueue_struct by the upper bits of
  *	the device number
  * @scan: brings @devices in line with what the device side has
+ * @follow: has a scan for events that came in too fast
  * @rested: has another scan when the first of those that rest may come back
  * @breaking: gives all devices up when the link has failed or gone silent
  * @asked: the device side was asked whether it is there, and there was no answer
@@ -118,6 +121,8 @@ struct virtio_msg_amp {
 	struct amp_device *adding;
 	struct virtio_msg_spsc rx;
 	u64 received[VIRTIO_MSG_SPSC_SLOT_SIZE / 8];
+	unsigned int scans_left;
+	unsigned long scans_at;
 
 	/* innermost: requests, next_token */
 	spinlock_t requests_lock;
@@ -137,6 +142,7 @@ struct virtio_msg_amp {
 	struct workqueue_struct *urgent;
 	struct xarray leavers;
 	struct delayed_work scan;
+	struct delayed_work follow;
 	struct delayed_work rested;
 	struct work_struct breaking;
 	struct hrtimer heartbeat;

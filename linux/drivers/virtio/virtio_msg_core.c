@@ -10,6 +10,7 @@
 #include <linux/delay.h>
 #include <linux/log2.h>
 #include <linux/module.h>
+#include <linux/ratelimit.h>
 #include <linux/slab.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
@@ -28,6 +29,9 @@
 
 /* The core reads on while the generation changes, we do not so for ever. */
 #define VIRTIO_MSG_MAX_GENERATION_CHANGES	100
+
+/* So many lines a minute say that devices come. */
+#define VIRTIO_MSG_MAX_NEWS		1024
 
 /* A device that does not reset at once is asked this often, 20 ms apart. */
 #define VIRTIO_MSG_RESET_TRIES		50
@@ -1024,14 +1028,17 @@ EXPORT_SYMBOL_GPL(virtio_msg_init);
 
 int virtio_msg_register(struct virtio_msg_device *vmdev)
 {
+	static DEFINE_RATELIMIT_STATE(news, 60 * HZ, VIRTIO_MSG_MAX_NEWS);
 	const char *why = virtio_msg_drain_refuses(vm_parent(vmdev));
 
-	dev_info(vm_parent(vmdev), "device %u: virtio id %u, %u queues\n",
-		 vmdev->dev_num, vmdev->vdev.id.device, vmdev->max_vqs);
-	if (why && vmdev->vdev.id.device != VIRTIO_ID_NET)
-		dev_warn(vm_parent(vmdev),
-			 "device %u: %s: when it goes, what is outstanding cannot be failed, and its driver may wait for ever\n",
-			 vmdev->dev_num, why);
+	if (__ratelimit(&news)) {
+		dev_info(vm_parent(vmdev), "device %u: virtio id %u, %u queues\n",
+			 vmdev->dev_num, vmdev->vdev.id.device, vmdev->max_vqs);
+		if (why && vmdev->vdev.id.device != VIRTIO_ID_NET)
+			dev_warn(vm_parent(vmdev),
+				 "device %u: %s: when it goes, what is outstanding cannot be failed, and its driver may wait for ever\n",
+				 vmdev->dev_num, why);
+	}
 
 	/*
 	 * A device that is in use, say as a mounted disk, can outlive its link.

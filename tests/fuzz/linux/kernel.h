@@ -555,6 +555,8 @@ struct device {
 
 #define dev_name(dev)   ((void)(dev), "device")
 
+#define HZ      1000
+
 /* What must not be so */
 #define WARN_ON_ONCE(condition) ({          \
     bool bad_ = (condition);                \
@@ -563,12 +565,18 @@ struct device {
     bad_;                                   \
 })
 
+/* Nobody counts lines */
+#define DEFINE_RATELIMIT_STATE(name, interval, burst) \
+    int name = (interval) && (burst)
+#define __ratelimit(state)  (*(state))
+
 /* The log: nobody reads it, but the compiler checks it */
 #define dev_info(dev, ...)  \
     do { (void)(dev); if (0) { printf(__VA_ARGS__); } } while (0)
 #define dev_warn(dev, ...)              dev_info(dev, __VA_ARGS__)
 #define dev_err(dev, ...)               dev_info(dev, __VA_ARGS__)
 #define dev_warn_once(dev, ...)         dev_info(dev, __VA_ARGS__)
+#define dev_notice(dev, ...)            dev_info(dev, __VA_ARGS__)
 #define dev_err_ratelimited(dev, ...)   dev_info(dev, __VA_ARGS__)
 #define dev_info_ratelimited(dev, ...)  dev_info(dev, __VA_ARGS__)
 #define dev_warn_ratelimited(dev, ...)  dev_info(dev, __VA_ARGS__)
