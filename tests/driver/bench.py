@@ -167,12 +167,13 @@ class Bench:
     async def shell(self, command, seconds=PATIENCE):
         return await self.machine.shell(command, seconds)
 
-    async def load(self, **parameters):
-        """Load the modules, virtio_msg_amp with these parameters."""
+    async def load(self, ivshmem="", **parameters):
+        """Load the modules, virtio_msg_amp with these parameters, and
+        virtio_msg_ivshmem with those that `ivshmem` has as a text."""
         words = " ".join(f"{name}={value}"
                          for name, value in parameters.items())
         await self.shell(f"modprobe virtio_msg_amp {words} &&"
-                         " modprobe virtio_msg_ivshmem")
+                         f" modprobe virtio_msg_ivshmem {ivshmem}")
 
     async def change(self, **parameters):
         """Change parameters of virtio_msg_amp, which is loaded."""

@@ -62,6 +62,7 @@ class Link:
     def __init__(self, directory, rung):
         self.socket = os.path.join(directory, "ivshmem")
         self._rung = rung
+        self.rings = 0              # how often the driver machine has rung
         self._file = os.memfd_create("ivshmem")
         os.ftruncate(self._file, MEMORY_SIZE)
         self.memory = mmap.mmap(self._file, MEMORY_SIZE)
@@ -101,20 +102,26 @@ class Link:
 
     def _on_doorbell(self):
         os.eventfd_read(self._doorbell)
+        self.rings += 1
         self._send_waiting()
         self._rung()
 
     def restart(self):
         """What a device side does that starts: zero the queues."""
+        self.rings = 0
         self._waiting.clear()
         self.memory[:QUEUES_END] = bytes(QUEUES_END)
         self.driver_queue.index = self.device_queue.index = 0
         self.announce()
 
-    def announce(self):
+    def announce(self, own_id=OWN_ID):
         """Say in the shared memory what our id is."""
         struct.pack_into("<IHHI", self.memory, IDS, IDS_MAGIC, 1, 0,
-                         OWN_ID + 1)
+                         own_id + 1)
+
+    def withdraw(self):
+        """Leave no word in the block with the ids."""
+        self.memory[IDS:] = bytes(MEMORY_SIZE - IDS)
 
     def driver_id(self):
         """The id that the driver side has left, None where there is none."""

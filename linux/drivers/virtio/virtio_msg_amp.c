@@ -71,9 +71,6 @@
 /* A peer need not ring when it has made room, so have a look this often. */
 #define AMP_FLUSH_DELAY		msecs_to_jiffies(10)
 
-/* le32 at the start of memory in layout v1: its magic and its length, 64 */
-#define AMP_LAYOUT_V1		0x00404c4f
-
 static unsigned int timeout_ms = 10000;
 module_param(timeout_ms, uint, 0644);
 MODULE_PARM_DESC(timeout_ms,
@@ -1497,6 +1494,19 @@ const char *virtio_msg_amp_state(const struct virtio_msg_amp *amp)
 }
 EXPORT_SYMBOL_GPL(virtio_msg_amp_state);
 
+bool virtio_msg_amp_known(const struct virtio_msg_amp *amp)
+{
+	return test_bit(AMP_KNOWN, &amp->flags);
+}
+EXPORT_SYMBOL_GPL(virtio_msg_amp_known);
+
+bool virtio_msg_amp_unread(const struct virtio_msg_amp *amp)
+{
+	return le32_to_cpu(READ_ONCE(amp->rx.page->head)) !=
+	       READ_ONCE(amp->rx.index);
+}
+EXPORT_SYMBOL_GPL(virtio_msg_amp_unread);
+
 static void amp_free_workqueues(struct virtio_msg_amp *amp)
 {
 	struct workqueue_struct *wq;
@@ -1514,7 +1524,7 @@ static void amp_free_workqueues(struct virtio_msg_amp *amp)
 int virtio_msg_amp_init(struct virtio_msg_amp *amp, void *driver_queue,
 			void *device_queue)
 {
-	if (le32_to_cpu(READ_ONCE(*(__le32 *)driver_queue)) == AMP_LAYOUT_V1) {
+	if (virtio_msg_amp_is_v1(driver_queue)) {
 		dev_err(amp->dev,
 			"layout v1 is not supported, start the device side with layout=spsc\n");
 		return -EOPNOTSUPP;

@@ -17,6 +17,9 @@
 
 #include "virtio_msg_spsc.h"
 
+/* le32 at the start of memory in layout v1: its magic and its length, 64 */
+#define VIRTIO_MSG_AMP_LAYOUT_V1	0x00404c4f
+
 /* How many answers to a PING can wait for room */
 #define VIRTIO_MSG_AMP_PINGS	VIRTIO_MSG_SPSC_NUM_SLOTS
 
@@ -153,6 +156,16 @@ struct virtio_msg_amp {
 };
 
 /**
+ * virtio_msg_amp_is_v1 - does memory hold the layout that is not supported
+ * @driver_queue: as for virtio_msg_amp_init(), which refuses it then
+ */
+static inline bool virtio_msg_amp_is_v1(const void *driver_queue)
+{
+	return le32_to_cpu(READ_ONCE(*(const __le32 *)driver_queue)) ==
+	       VIRTIO_MSG_AMP_LAYOUT_V1;
+}
+
+/**
  * virtio_msg_amp_init - attach to the shared memory
  * @amp: zeroed but for @dev and @ops
  * @driver_queue: the page that we write, VIRTIO_MSG_SPSC_PAGE_SIZE bytes
@@ -212,6 +225,21 @@ void virtio_msg_amp_exit(struct virtio_msg_amp *amp);
  * shared memory makes no sense.
  */
 const char *virtio_msg_amp_state(const struct virtio_msg_amp *amp);
+
+/**
+ * virtio_msg_amp_known - has anything come from the device side, ever
+ * @amp: an initialized link
+ */
+bool virtio_msg_amp_known(const struct virtio_msg_amp *amp);
+
+/**
+ * virtio_msg_amp_unread - has something come that nobody was called for
+ * @amp: an initialized link
+ *
+ * For who finds out why nothing is heard.  What is true may not be so any
+ * longer when this returns.
+ */
+bool virtio_msg_amp_unread(const struct virtio_msg_amp *amp);
 
 /**
  * virtio_msg_amp_shutdown - keep the device side out of our memory

@@ -5,14 +5,20 @@
  * BAR 0 has the registers, BAR 2 is the shared memory: the driver queue, the
  * device queue, and in its last 64 bytes a block in which both sides leave
  * their ivshmem id for the other one's doorbell.
+ *
+ * Such a device says nothing about what its memory is for, and many have
+ * another use.  So nothing is written to it, and nobody rung, before a device
+ * side has left its mark there, or the user has said that there is one.
  */
 #include <linux/bottom_half.h>
 #include <linux/delay.h>
 #include <linux/dma-mapping.h>
 #include <linux/interrupt.h>
 #include <linux/io.h>
+#include <linux/jiffies.h>
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/workqueue.h>
 
 #include "virtio_msg_amp.h"
 #include "virtio_msg_compat.h"
@@ -33,6 +39,15 @@
 #define IVSHMEM_IDS_MAGIC	0x474d5356
 #define IVSHMEM_IDS_VERSION	1
 
+/* How often to look for the device side's mark, and for its first message */
+#define IVSHMEM_WATCH_MS	1000U
+
+/* After so long without either the log says what may be wrong. */
+#define IVSHMEM_QUIET_MS	5000U
+
+/* For the text of an id, or of there being none */
+#define IVSHMEM_ID_CHARS	8
+
 /* An id is stored as id + 1, and 0 says that its side is not there. */
 struct ivshmem_ids {
 	__le32 magic;
@@ -46,41 +61,98 @@ struct ivshmem_ids {
 static int peer_vmid = -1;
 module_param(peer_vmid, int, 0444);
 MODULE_PARM_DESC(peer_vmid,
-		 "ivshmem id of the device side (default: what it says in the shared memory)");
+		 "ivshmem id of the device side, which then need not leave its mark in the shared memory (default: what it says there)");
 
 static ushort vector;
 module_param(vector, ushort, 0444);
 MODULE_PARM_DESC(vector,
 		 "Interrupt vector of the device side to ring (default 0)");
 
+/**
+ * struct virtio_msg_ivshmem - one ivshmem device
+ * @amp: the link; used from the moment that @started is set
+ * @dev: the PCI function
+ * @regs: BAR 0
+ * @mem: BAR 2
+ * @ids: the block at its end
+ * @own_id: our ivshmem id
+ * @watch: waits for the device side, and says what looks wrong
+ * @since: jiffies when the waiting began
+ * @started: the device side's mark was seen
+ * @paused: @watch is to do nothing
+ * @told_v1: the log says that the layout is not supported
+ * @told_wrong: the log says that peer_vmid= is contradicted
+ * @told_quiet: the log says that nothing comes
+ */
 struct virtio_msg_ivshmem {
 	struct virtio_msg_amp amp;
+	struct device *dev;
 	void __iomem *regs;
+	void *mem;
 	struct ivshmem_ids *ids;
 	u16 own_id;
+	struct delayed_work watch;
+	unsigned long since;
+	bool started;
+	bool paused;
+	bool told_v1;
+	bool told_wrong;
+	bool told_quiet;
 };
 
 #define to_ivshmem(_amp) container_of(_amp, struct virtio_msg_ivshmem, amp)
 
-/*
- * Reads the block each time: the device side may come later than we do, and
- * may come back with another id.
- */
-static u16 ivshmem_peer(struct virtio_msg_ivshmem *ivs)
+/* What a word of the block says: an id, or -1 where there is none. */
+static int ivshmem_read_id(const struct virtio_msg_ivshmem *ivs,
+			   const __le32 *word)
 {
-	u32 id;
+	u32 id = le32_to_cpu(READ_ONCE(*word));
 
-	if (peer_vmid >= 0)
-		return peer_vmid;
+	if (le32_to_cpu(READ_ONCE(ivs->ids->magic)) != IVSHMEM_IDS_MAGIC ||
+	    !id || id > IVSHMEM_MAX_ID + 1)
+		return -1;
+	return id - 1;
+}
 
-	if (le32_to_cpu(READ_ONCE(ivs->ids->magic)) == IVSHMEM_IDS_MAGIC) {
-		id = le32_to_cpu(READ_ONCE(ivs->ids->device_side));
-		if (id && id <= IVSHMEM_MAX_ID + 1)
-			return id - 1;
-	}
+/*
+ * The device side's id as it says, or -1.  Read each time: it may come later
+ * than we do, and may come back with another id.  Ours is nobody else's: what
+ * stands there then is left from an earlier device side.
+ */
+static int ivshmem_announced(const struct virtio_msg_ivshmem *ivs)
+{
+	int id = ivshmem_read_id(ivs, &ivs->ids->device_side);
 
+	return id == ivs->own_id ? -1 : id;
+}
+
+static u16 ivshmem_peer(const struct virtio_msg_ivshmem *ivs)
+{
+	int id = peer_vmid >= 0 ? peer_vmid : ivshmem_announced(ivs);
+
+	if (id >= 0)
+		return id;
 	/* A device side that does not use the block is the first to start. */
 	return ivs->own_id ? 0 : 1;
+}
+
+/* Whether peer_vmid= is not what the device side says, nor can be */
+static bool ivshmem_contradicted(const struct virtio_msg_ivshmem *ivs)
+{
+	int id;
+
+	if (peer_vmid < 0)
+		return false;
+	id = ivshmem_announced(ivs);
+	return peer_vmid == ivs->own_id || (id >= 0 && id != peer_vmid);
+}
+
+/* Any context */
+static void ivshmem_watch_in(struct virtio_msg_ivshmem *ivs, unsigned int ms)
+{
+	if (!READ_ONCE(ivs->paused))
+		mod_delayed_work(system_unbound_wq, &ivs->watch,
+				 msecs_to_jiffies(ms));
 }
 
 static void ivshmem_ring(struct virtio_msg_amp *amp)
@@ -90,6 +162,10 @@ static void ivshmem_ring(struct virtio_msg_amp *amp)
 	/* writel() orders this after what was stored to memory. */
 	writel((u32)ivshmem_peer(ivs) << 16 | vector,
 	       ivs->regs + IVSHMEM_DOORBELL);
+
+	/* The caller may hold what a console on this very link needs. */
+	if (!READ_ONCE(ivs->told_wrong) && ivshmem_contradicted(ivs))
+		ivshmem_watch_in(ivs, 0);
 }
 
 static const struct virtio_msg_amp_ops ivshmem_amp_ops = {
@@ -100,6 +176,11 @@ static irqreturn_t ivshmem_interrupt(int irq, void *data)
 {
 	struct virtio_msg_ivshmem *ivs = data;
 
+	/* Pairs with the release in ivshmem_start(). */
+	if (!smp_load_acquire(&ivs->started)) {
+		ivshmem_watch_in(ivs, 0);
+		return IRQ_HANDLED;
+	}
 	return virtio_msg_amp_interrupt(&ivs->amp) ? IRQ_WAKE_THREAD :
 						     IRQ_HANDLED;
 }
@@ -134,6 +215,117 @@ static void ivshmem_announce(struct virtio_msg_ivshmem *ivs)
 	WRITE_ONCE(ids->reserved, 0);
 	/* Who sees the magic, sees the rest. */
 	virt_store_release(&ids->magic, cpu_to_le32(IVSHMEM_IDS_MAGIC));
+}
+
+static int ivshmem_start(struct virtio_msg_ivshmem *ivs)
+{
+	int err;
+
+	err = virtio_msg_amp_init(&ivs->amp, ivs->mem + IVSHMEM_DRIVER_QUEUE,
+				  ivs->mem + IVSHMEM_DEVICE_QUEUE);
+	if (err)
+		return err;
+
+	ivs->since = jiffies;
+	/* Who sees this, sees a link. */
+	smp_store_release(&ivs->started, true);
+	ivshmem_announce(ivs);
+	dev_info(ivs->dev, "ivshmem id %u, device side has %u\n", ivs->own_id,
+		 ivshmem_peer(ivs));
+	virtio_msg_amp_start(&ivs->amp);
+	return 0;
+}
+
+/* Starts if there is a device side.  Returns an error only if that failed. */
+static int ivshmem_look(struct virtio_msg_ivshmem *ivs)
+{
+	bool v1 = virtio_msg_amp_is_v1(ivs->mem);
+	int err;
+
+	if (!v1 && peer_vmid < 0 && ivshmem_announced(ivs) < 0) {
+		ivs->told_v1 = false;
+		return 0;
+	}
+	/* The log says so already; a device side may still come instead. */
+	if (v1 && ivs->told_v1)
+		return 0;
+	ivs->told_v1 = v1;
+	err = ivshmem_start(ivs);
+	return err == -EOPNOTSUPP ? 0 : err;
+}
+
+static const char *ivshmem_id_text(char *text, int id)
+{
+	if (id < 0)
+		return "none";
+	snprintf(text, IVSHMEM_ID_CHARS, "%d", id);
+	return text;
+}
+
+static void ivshmem_tell_wrong(struct virtio_msg_ivshmem *ivs)
+{
+	char device[IVSHMEM_ID_CHARS];
+
+	if (ivs->told_wrong || !ivshmem_contradicted(ivs))
+		return;
+	WRITE_ONCE(ivs->told_wrong, true);
+	dev_err(ivs->dev,
+		"peer_vmid=%d is rung, but the device side's id is %s and ours is %u: load the module with the right peer_vmid=, or without\n",
+		peer_vmid,
+		ivshmem_id_text(device,
+				ivshmem_read_id(ivs, &ivs->ids->device_side)),
+		ivs->own_id);
+}
+
+static void ivshmem_tell_quiet(struct virtio_msg_ivshmem *ivs)
+{
+	char device[IVSHMEM_ID_CHARS], driver[IVSHMEM_ID_CHARS];
+	int device_id = ivshmem_read_id(ivs, &ivs->ids->device_side);
+	int driver_id = ivshmem_read_id(ivs, &ivs->ids->driver_side);
+
+	ivs->told_quiet = true;
+	if (!ivs->started)
+		dev_warn(ivs->dev,
+			 "no device side so far, nobody is rung: our id is %u, the id block says device side %s, driver side %s; check that the device side runs on this memory, and if it leaves no mark there give peer_vmid=\n",
+			 ivs->own_id, ivshmem_id_text(device, device_id),
+			 ivshmem_id_text(driver, driver_id));
+	else
+		dev_warn(ivs->dev,
+			 "nothing has come for %u s: id %u is rung, vector %u, the id block says device side %s, driver side %s; check that the device side runs%s and rings id %u (remote-vmid=)\n",
+			 IVSHMEM_QUIET_MS / MSEC_PER_SEC, ivshmem_peer(ivs),
+			 vector, ivshmem_id_text(device, device_id),
+			 ivshmem_id_text(driver, driver_id),
+			 virtio_msg_amp_unread(&ivs->amp) ?
+			 ", which has answered," : "", ivs->own_id);
+}
+
+static void ivshmem_watch(struct work_struct *work)
+{
+	struct virtio_msg_ivshmem *ivs =
+		container_of(work, struct virtio_msg_ivshmem, watch.work);
+
+	if (READ_ONCE(ivs->paused))
+		return;
+	if (!ivs->started && ivshmem_look(ivs))
+		dev_err_ratelimited(ivs->dev, "no memory for a link\n");
+	if (ivs->started) {
+		ivshmem_tell_wrong(ivs);
+		if (virtio_msg_amp_known(&ivs->amp))
+			return;
+	}
+	if (!ivs->told_quiet &&
+	    time_after_eq(jiffies,
+			  ivs->since + msecs_to_jiffies(IVSHMEM_QUIET_MS)))
+		ivshmem_tell_quiet(ivs);
+	if (!ivs->started || !ivs->told_quiet)
+		ivshmem_watch_in(ivs, IVSHMEM_WATCH_MS);
+}
+
+/* From then on @started does not change. */
+static void ivshmem_pause(struct virtio_msg_ivshmem *ivs)
+{
+	WRITE_ONCE(ivs->paused, true);
+	cancel_delayed_work_sync(&ivs->watch);
 }
 
 static ssize_t dropped_show(struct device *dev, struct device_attribute *attr,
@@ -253,36 +445,39 @@ static int ivshmem_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		dev_err(dev, "no ivshmem id yet: is its server running?\n");
 		return -ENODEV;
 	}
+	ivs->dev = dev;
 	ivs->own_id = own_id;
+	ivs->mem = mem;
 	ivs->ids = mem + size - sizeof(*ivs->ids);
 	ivs->amp.dev = dev;
 	ivs->amp.ops = &ivshmem_amp_ops;
-	err = virtio_msg_amp_init(&ivs->amp, mem + IVSHMEM_DRIVER_QUEUE,
-				  mem + IVSHMEM_DEVICE_QUEUE);
-	if (err)
-		return err;
+	ivs->since = jiffies;
+	ivs->paused = true;
+	INIT_DELAYED_WORK(&ivs->watch, ivshmem_watch);
 	pci_set_drvdata(pdev, ivs);
 
 	err = pci_alloc_irq_vectors(pdev, 1, 1, PCI_IRQ_MSIX);
-	if (err < 0) {
-		dev_err_probe(dev, err, "no interrupt\n");
-		goto err_amp;
-	}
+	if (err < 0)
+		return dev_err_probe(dev, err, "no interrupt\n");
 	err = request_threaded_irq(pci_irq_vector(pdev, 0), ivshmem_interrupt,
 				   ivshmem_thread, 0, dev_name(dev), ivs);
 	if (err)
 		goto err_vectors;
 
-	ivshmem_announce(ivs);
-	dev_info(dev, "ivshmem id %u, device side has %u\n", ivs->own_id,
-		 ivshmem_peer(ivs));
-	virtio_msg_amp_start(&ivs->amp);
+	err = ivshmem_look(ivs);
+	if (err)
+		goto err_irq;
+	if (!ivs->started)
+		dev_info(dev, "ivshmem id %u, waiting for the device side's mark\n",
+			 ivs->own_id);
+	WRITE_ONCE(ivs->paused, false);
+	ivshmem_watch_in(ivs, 0);
 	return 0;
 
+err_irq:
+	free_irq(pci_irq_vector(pdev, 0), ivs);
 err_vectors:
 	pci_free_irq_vectors(pdev);
-err_amp:
-	virtio_msg_amp_exit(&ivs->amp);
 	return err;
 }
 
@@ -290,11 +485,16 @@ static void ivshmem_remove(struct pci_dev *pdev)
 {
 	struct virtio_msg_ivshmem *ivs = pci_get_drvdata(pdev);
 
-	virtio_msg_amp_stop(&ivs->amp);
-	WRITE_ONCE(ivs->ids->driver_side, 0);
+	ivshmem_pause(ivs);
+	if (ivs->started) {
+		virtio_msg_amp_stop(&ivs->amp);
+		WRITE_ONCE(ivs->ids->driver_side, 0);
+	}
 	free_irq(pci_irq_vector(pdev, 0), ivs);
 	pci_free_irq_vectors(pdev);
-	virtio_msg_amp_exit(&ivs->amp);
+	cancel_delayed_work_sync(&ivs->watch);
+	if (ivs->started)
+		virtio_msg_amp_exit(&ivs->amp);
 	pci_clear_master(pdev);
 }
 
@@ -303,6 +503,9 @@ static void ivshmem_shutdown(struct pci_dev *pdev)
 {
 	struct virtio_msg_ivshmem *ivs = pci_get_drvdata(pdev);
 
+	ivshmem_pause(ivs);
+	if (!ivs->started)
+		return;
 	virtio_msg_amp_shutdown(&ivs->amp);
 	WRITE_ONCE(ivs->ids->driver_side, 0);
 }
@@ -322,11 +525,14 @@ static const struct dev_pm_ops ivshmem_pm_ops = {
 	.freeze = pm_sleep_ptr(ivshmem_refuse_to_sleep),
 };
 
+/*
+ * Not a MODULE_DEVICE_TABLE(): whether such a device is ours only its user
+ * knows, so that nothing loads this module but the user.
+ */
 static const struct pci_device_id ivshmem_table[] = {
 	{ PCI_DEVICE(PCI_VENDOR_ID_REDHAT_QUMRANET, IVSHMEM_DEVICE_ID) },
 	{}
 };
-MODULE_DEVICE_TABLE(pci, ivshmem_table);
 
 static struct pci_driver ivshmem_driver = {
 	.name = KBUILD_MODNAME,
