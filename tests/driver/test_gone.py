@@ -512,15 +512,3 @@ async def shutdown(bench):
     assert {m.dev_num for m in asked if m.is_reset()} == {1, 2, 3}, asked
     await bench.drop_machine()
     await bench.begin("the next machine")
-
-
-@test("/driver/gone/suspend", ScriptedBench)
-async def suspend(bench):
-    """The system does not go to sleep over a link, and says why."""
-    side = bench.side
-    side.add(1, Rng())
-    await bench.load()
-    await side.until_up()
-    assert await bench.run("echo freeze >/sys/power/state").wait() != 0
-    await bench.logs("cannot sleep")
-    await bench.read_rng()

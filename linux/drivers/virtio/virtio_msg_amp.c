@@ -97,6 +97,8 @@ enum amp_flags {
 	AMP_KNOWN,
 	/* Devices are not added any more. */
 	AMP_STOPPING,
+	/* Nor do devices come or go for now. */
+	AMP_HELD,
 	/* A scan is under way, and may be waiting for a driver's probe. */
 	AMP_SCANNING,
 	/* To be said in the log, where nobody waits: */
@@ -1306,7 +1308,8 @@ static void amp_stop_heartbeat(struct virtio_msg_amp *amp)
 static bool amp_usable(struct virtio_msg_amp *amp)
 {
 	return !amp_failed(amp) && !test_bit(AMP_SILENT, &amp->flags) &&
-	       !test_bit(AMP_STOPPING, &amp->flags);
+	       !test_bit(AMP_STOPPING, &amp->flags) &&
+	       !test_bit(AMP_HELD, &amp->flags);
 }
 
 /* Sees to it that those that rest are looked at when the first one has. */
@@ -1648,6 +1651,84 @@ void virtio_msg_amp_stop(struct virtio_msg_amp *amp)
 	cancel_delayed_work_sync(&amp->flushing);
 }
 EXPORT_SYMBOL_GPL(virtio_msg_amp_stop);
+
+void virtio_msg_amp_hold(struct virtio_msg_amp *amp)
+{
+	set_bit(AMP_HELD, &amp->flags);
+	cancel_delayed_work_sync(&amp->scan);
+}
+EXPORT_SYMBOL_GPL(virtio_msg_amp_hold);
+
+void virtio_msg_amp_release(struct virtio_msg_amp *amp)
+{
+	clear_bit(AMP_HELD, &amp->flags);
+	amp_schedule_scan(amp);
+}
+EXPORT_SYMBOL_GPL(virtio_msg_amp_release);
+
+#ifdef CONFIG_PM_SLEEP
+static void amp_thaw_devices(struct virtio_msg_amp *amp)
+{
+	struct amp_device *adev;
+	unsigned long num;
+
+	xa_for_each(&amp->devices, num, adev)
+		virtio_msg_thaw(&adev->vmdev);
+}
+
+int virtio_msg_amp_freeze(struct virtio_msg_amp *amp)
+{
+	struct amp_device *adev;
+	unsigned long num;
+	int err;
+
+	xa_for_each(&amp->devices, num, adev) {
+		err = virtio_msg_freeze(&adev->vmdev);
+		if (err) {
+			amp_thaw_devices(amp);
+			return err;
+		}
+	}
+	/* So far drivers may have waited for who is dead. */
+	amp_stop_heartbeat(amp);
+	flush_work(&amp->breaking);
+	cancel_delayed_work_sync(&amp->flushing);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(virtio_msg_amp_freeze);
+
+/*
+ * Goes on where the queues are.  Who has used them meanwhile has nothing to say
+ * about devices that were not in use.
+ */
+static void amp_wake_queues(struct virtio_msg_amp *amp)
+{
+	spin_lock_irq(&amp->rx_lock);
+	spin_lock(&amp->tx_lock);
+	if (!amp_failed(amp) && (virtio_msg_spsc_lost(&amp->tx) ||
+				 virtio_msg_spsc_lost(&amp->rx))) {
+		virtio_msg_spsc_attach_writer(&amp->tx, amp->tx.page);
+		virtio_msg_spsc_attach_reader(&amp->rx, amp->rx.page);
+		amp->num_pings = 0;
+	}
+	amp->ask = false;
+	WRITE_ONCE(amp->asked, false);
+	WRITE_ONCE(amp->heard, jiffies);
+	spin_unlock(&amp->tx_lock);
+	spin_unlock_irq(&amp->rx_lock);
+}
+
+void virtio_msg_amp_thaw(struct virtio_msg_amp *amp)
+{
+	amp_wake_queues(amp);
+	amp_start_heartbeat(amp, amp_heartbeat_period());
+	/* Rings are not heard while asleep. */
+	while (virtio_msg_amp_interrupt(amp))
+		cond_resched();
+	amp_thaw_devices(amp);
+}
+EXPORT_SYMBOL_GPL(virtio_msg_amp_thaw);
+#endif /* CONFIG_PM_SLEEP */
 
 void virtio_msg_amp_shutdown(struct virtio_msg_amp *amp)
 {

@@ -218,6 +218,41 @@ void virtio_msg_amp_stop(struct virtio_msg_amp *amp);
 void virtio_msg_amp_exit(struct virtio_msg_amp *amp);
 
 /**
+ * virtio_msg_amp_hold - have no device come or go
+ * @amp: a started link
+ *
+ * The first step towards a sleep of the system.  May sleep.
+ */
+void virtio_msg_amp_hold(struct virtio_msg_amp *amp);
+
+/**
+ * virtio_msg_amp_freeze - put all devices to sleep
+ * @amp: a link on hold
+ *
+ * Nothing is sent by itself after that, and nobody waits for an answer.  The
+ * interrupt may come.  May sleep.  There with CONFIG_PM_SLEEP.
+ *
+ * Return: 0, or what a driver objects with; then all go on as before.
+ */
+int virtio_msg_amp_freeze(struct virtio_msg_amp *amp);
+
+/**
+ * virtio_msg_amp_thaw - wake all devices up
+ * @amp: a link that virtio_msg_amp_freeze() has put to sleep
+ *
+ * The device side may have gone meanwhile, or have started anew, and another
+ * system may have used the memory.  Takes bounded time, also if nobody answers.
+ * May sleep.  There with CONFIG_PM_SLEEP.
+ */
+void virtio_msg_amp_thaw(struct virtio_msg_amp *amp);
+
+/**
+ * virtio_msg_amp_release - follow again what the device side has
+ * @amp: a link on hold
+ */
+void virtio_msg_amp_release(struct virtio_msg_amp *amp);
+
+/**
  * virtio_msg_amp_state - what is known of the device side
  * @amp: an initialized link
  *

@@ -33,6 +33,9 @@
 /* So many lines a minute say that devices come. */
 #define VIRTIO_MSG_MAX_NEWS		1024
 
+/* How large the queues of a device are that is not there */
+#define VIRTIO_MSG_ABSENT_QUEUE		256
+
 /* A device that does not reset at once is asked this often, 20 ms apart. */
 #define VIRTIO_MSG_RESET_TRIES		50
 
@@ -95,6 +98,61 @@ static void vm_request_init(struct virtio_msg_device *vmdev, u8 msg_id,
 	request->msg_size = cpu_to_le16(VIRTIO_MSG_HDR_SIZE + request_len);
 }
 
+static struct virtio_msg_vq *vm_find_vq(struct virtio_msg_device *vmdev,
+					u32 index)
+{
+	struct virtio_msg_vq *mvq;
+
+	list_for_each_entry(mvq, &vmdev->vqs, node)
+		if (mvq->vq->index == index)
+			return mvq;
+	return NULL;
+}
+
+/*
+ * Answers in the place of a device that is not there.  Some drivers never end
+ * the requests that came while they were asleep, unless they are woken up, and
+ * for that they need a device that does all that it is told.
+ */
+static void vm_pretend(struct virtio_msg_device *vmdev,
+		       const struct virtio_msg *request,
+		       struct virtio_msg *response)
+{
+	struct virtio_msg_vq *mvq;
+	u32 offset, len;
+
+	response->msg_size = cpu_to_le16(vmdev->max_msg_size);
+	switch (request->msg_id) {
+	case VIRTIO_MSG_GET_CONFIG:
+		offset = le32_to_cpu(request->get_config.offset);
+		len = le32_to_cpu(request->get_config.length);
+		response->config.offset = request->get_config.offset;
+		response->config.length = request->get_config.length;
+		if (offset < sizeof(vmdev->kept_config))
+			memcpy(response->config.data,
+			       vmdev->kept_config + offset,
+			       min_t(size_t, len,
+				     sizeof(vmdev->kept_config) - offset));
+		break;
+	case VIRTIO_MSG_SET_CONFIG:
+		response->config.length = request->config.length;
+		break;
+	case VIRTIO_MSG_GET_DEVICE_STATUS:
+	case VIRTIO_MSG_SET_DEVICE_STATUS:
+		response->status.status = cpu_to_le32(vmdev->status_set);
+		break;
+	case VIRTIO_MSG_GET_VQUEUE:
+		response->get_vqueue_resp.index = request->index.index;
+		response->get_vqueue_resp.max_size =
+			cpu_to_le32(VIRTIO_MSG_ABSENT_QUEUE);
+		mvq = vm_find_vq(vmdev, le32_to_cpu(request->index.index));
+		if (mvq)
+			response->get_vqueue_resp.cur_size =
+				cpu_to_le32(virtqueue_get_vring_size(mvq->vq));
+		break;
+	}
+}
+
 /*
  * Sends request, whose payload of request_len bytes is in place, and accepts
  * an answer with at least response_len bytes of payload.  A device that fails
@@ -111,6 +169,10 @@ static int vm_transfer(struct virtio_msg_device *vmdev, u8 msg_id,
 
 	vm_request_init(vmdev, msg_id, request, request_len);
 	memset(response, 0, sizeof(*response));
+	if (vmdev->absent) {
+		vm_pretend(vmdev, request, response);
+		return 0;
+	}
 
 	err = vmdev->ops->transfer(vmdev, request, response);
 	/* That is not a failure. */
@@ -598,6 +660,8 @@ static bool vm_notify(struct virtqueue *vq)
 	/* What is put into the queue meanwhile is failed like the rest. */
 	if (READ_ONCE(mvq->draining))
 		return true;
+	if (READ_ONCE(vmdev->absent))
+		return vq->callback;
 	if (!READ_ONCE(vmdev->broken) &&
 	    vmdev->ops->notify(vmdev, mvq, virtio_msg_notification_data(vq)))
 		return true;
@@ -748,6 +812,9 @@ static struct virtqueue *vm_setup_vq(struct virtio_msg_device *vmdev,
 		vm_free_vq(mvq);
 		return ERR_PTR(err);
 	}
+	/* Nobody moves it, and who looks at it may do nothing else. */
+	if (vmdev->absent && !info->callback)
+		__virtqueue_break(vq);
 	return vq;
 }
 
@@ -1063,6 +1130,99 @@ void virtio_msg_unregister(struct virtio_msg_device *vmdev)
 	vm_reset(&vmdev->vdev);
 }
 EXPORT_SYMBOL_GPL(virtio_msg_unregister);
+
+#ifdef CONFIG_PM_SLEEP
+/* From before the sleep, for a device that does not live to see its end */
+static void vm_keep_config(struct virtio_msg_device *vmdev)
+{
+	mutex_lock(&vmdev->config_lock);
+	if (vm_get_range(vmdev, 0, vmdev->kept_config,
+			 min_t(u32, vmdev->config_size,
+			       sizeof(vmdev->kept_config))))
+		memset(vmdev->kept_config, 0, sizeof(vmdev->kept_config));
+	mutex_unlock(&vmdev->config_lock);
+}
+
+int virtio_msg_freeze(struct virtio_msg_device *vmdev)
+{
+	struct device_driver *driver = vmdev->vdev.dev.driver;
+	int err;
+
+	/* Its driver's queues are to be in order before that looks at them. */
+	flush_work(&vmdev->break_work);
+	if (driver && !drv_to_virtio(driver)->freeze) {
+		virtio_msg_break(vmdev, true);
+		flush_work(&vmdev->break_work);
+		return 0;
+	}
+
+	vm_keep_config(vmdev);
+	err = virtio_device_freeze(&vmdev->vdev);
+	if (err) {
+		dev_err(&vmdev->vdev.dev,
+			"device %u: its driver cannot sleep (%d)\n",
+			vmdev->dev_num, err);
+		return err;
+	}
+	vmdev->frozen = true;
+	return 0;
+}
+EXPORT_SYMBOL_GPL(virtio_msg_freeze);
+
+/* Whether there is a device of the same kind as before */
+static bool vm_same_device(struct virtio_msg_device *vmdev)
+{
+	struct virtio_device_id id = vmdev->vdev.id;
+	u32 config_size = vmdev->config_size, max_vqs = vmdev->max_vqs;
+	u8 byte;
+
+	if (vm_get_info(vmdev) || vmdev->vdev.id.device != id.device ||
+	    vmdev->vdev.id.vendor != id.vendor ||
+	    vmdev->config_size != config_size || vmdev->max_vqs != max_vqs) {
+		vmdev->vdev.id = id;
+		vmdev->config_size = config_size;
+		vmdev->max_vqs = max_vqs;
+		return false;
+	}
+	/* What is written is to have the generation of now. */
+	return !config_size || !vm_get_chunk(vmdev, 0, &byte, sizeof(byte));
+}
+
+void virtio_msg_thaw(struct virtio_msg_device *vmdev)
+{
+	bool same;
+
+	if (!vmdev->frozen)
+		return;
+	vmdev->frozen = false;
+	flush_work(&vmdev->break_work);
+	/*
+	 * Whoever began anew on the way to the sleep has lost nothing that its
+	 * driver will not set up again.
+	 */
+	WRITE_ONCE(vmdev->broken, false);
+	same = vm_same_device(vmdev);
+	if (same && !virtio_device_restore(&vmdev->vdev))
+		return;
+
+	dev_warn_ratelimited(vm_parent(vmdev),
+			     "device %u: not there after the sleep, giving it up\n",
+			     vmdev->dev_num);
+	flush_work(&vmdev->break_work);
+	WRITE_ONCE(vmdev->broken, false);
+	WRITE_ONCE(vmdev->absent, true);
+	/* What has queues is awake. */
+	if (list_empty(&vmdev->vdev.vqs) &&
+	    virtio_device_restore(&vmdev->vdev))
+		dev_err(vm_parent(vmdev),
+			"device %u: its driver does not wake up\n",
+			vmdev->dev_num);
+	/* What was told nothing since its reset need not be reset again. */
+	virtio_msg_break(vmdev, same);
+	WRITE_ONCE(vmdev->absent, false);
+}
+EXPORT_SYMBOL_GPL(virtio_msg_thaw);
+#endif /* CONFIG_PM_SLEEP */
 
 void virtio_msg_shutdown(struct virtio_msg_device *vmdev)
 {

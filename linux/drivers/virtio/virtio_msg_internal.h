@@ -16,6 +16,9 @@
 /* The virtio specification's largest split queue */
 #define VIRTIO_MSG_MAX_QUEUE_SIZE	32768
 
+/* So much of a device's configuration its driver may read when it wakes up. */
+#define VIRTIO_MSG_KEPT_CONFIG		96
+
 struct virtio_msg_device;
 struct virtio_msg_track;
 
@@ -96,6 +99,9 @@ struct virtio_msg_ops {
  * @tell_failed: the log does not say so yet
  * @broken: no message is sent to this device any more, but for its reset
  * @may_answer: given up as it was, it may still answer a reset, if asked
+ * @frozen: its driver sleeps
+ * @absent: its driver is being woken up without it
+ * @kept_config: the beginning of its configuration, from before the sleep
  * @lock: protects @vqs, @drain and @drains, and held while a queue's callback
  *	runs
  * @vqs: list of struct virtio_msg_vq
@@ -126,6 +132,9 @@ struct virtio_msg_device {
 	bool tell_failed;
 	bool broken;
 	bool may_answer;
+	bool frozen;
+	bool absent;
+	u8 kept_config[VIRTIO_MSG_KEPT_CONFIG];
 
 	/* vqs; a queue on that list is not deleted meanwhile */
 	spinlock_t lock;
@@ -203,6 +212,28 @@ bool virtio_msg_event(struct virtio_msg_device *vmdev,
  * after a reset if the device side @may_answer one.  Any context.  D-03.
  */
 void virtio_msg_break(struct virtio_msg_device *vmdev, bool may_answer);
+
+/**
+ * virtio_msg_freeze - put a device's driver to sleep
+ * @vmdev: a registered device, maybe broken
+ *
+ * The driver waits for what is under way, and the device is reset.  A device
+ * whose driver cannot do that is given up, and comes back after the sleep.  May
+ * sleep.  There with CONFIG_PM_SLEEP.
+ *
+ * Return: 0, or what the driver objects with.
+ */
+int virtio_msg_freeze(struct virtio_msg_device *vmdev);
+
+/**
+ * virtio_msg_thaw - wake a device's driver up
+ * @vmdev: a registered device; does nothing unless virtio_msg_freeze() has
+ *
+ * Also wakes a driver up whose device has gone, or does not answer; such a
+ * device is broken afterwards, and what its driver asks of it fails.  May
+ * sleep.  There with CONFIG_PM_SLEEP.
+ */
+void virtio_msg_thaw(struct virtio_msg_device *vmdev);
 
 /**
  * virtio_msg_shutdown - have a device leave the memory alone

@@ -510,19 +510,52 @@ static void ivshmem_shutdown(struct pci_dev *pdev)
 	WRITE_ONCE(ivs->ids->driver_side, 0);
 }
 
-/*
- * The device side does not sleep with us, and what it knows of our rings would
- * not fit what a restored system has in memory.
- */
-static int ivshmem_refuse_to_sleep(struct device *dev)
+static int ivshmem_prepare(struct device *dev)
 {
-	dev_err(dev, "cannot sleep while devices are used over virtio-msg: unload virtio_msg_ivshmem first\n");
-	return -EBUSY;
+	struct virtio_msg_ivshmem *ivs = dev_get_drvdata(dev);
+
+	ivshmem_pause(ivs);
+	if (ivs->started)
+		virtio_msg_amp_hold(&ivs->amp);
+	return 0;
+}
+
+static void ivshmem_complete(struct device *dev)
+{
+	struct virtio_msg_ivshmem *ivs = dev_get_drvdata(dev);
+
+	if (ivs->started)
+		virtio_msg_amp_release(&ivs->amp);
+	WRITE_ONCE(ivs->paused, false);
+	ivshmem_watch_in(ivs, 0);
+}
+
+static int ivshmem_suspend(struct device *dev)
+{
+	struct virtio_msg_ivshmem *ivs = dev_get_drvdata(dev);
+
+	return ivs->started ? virtio_msg_amp_freeze(&ivs->amp) : 0;
+}
+
+/* After hibernation the ivshmem may be another one, and so may its server be. */
+static int ivshmem_resume(struct device *dev)
+{
+	struct virtio_msg_ivshmem *ivs = dev_get_drvdata(dev);
+	u32 own_id = readl(ivs->regs + IVSHMEM_IV_POSITION);
+
+	if (own_id <= IVSHMEM_MAX_ID)
+		ivs->own_id = own_id;
+	if (ivs->started) {
+		ivshmem_announce(ivs);
+		virtio_msg_amp_thaw(&ivs->amp);
+	}
+	return 0;
 }
 
 static const struct dev_pm_ops ivshmem_pm_ops = {
-	.suspend = pm_sleep_ptr(ivshmem_refuse_to_sleep),
-	.freeze = pm_sleep_ptr(ivshmem_refuse_to_sleep),
+	.prepare = pm_sleep_ptr(ivshmem_prepare),
+	.complete = pm_sleep_ptr(ivshmem_complete),
+	SYSTEM_SLEEP_PM_OPS(ivshmem_suspend, ivshmem_resume)
 };
 
 /*

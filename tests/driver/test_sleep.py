@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The driver machine is suspended or hibernated, and wakes up again.
+
+Nothing could wake the emulated machine up, so that the kernel's own test of the
+way there and back is what runs: it goes down to one level, and up again."""
+
+import wire
+from bench import FUNCTION, VDA, ScriptedBench
+from devices import Disk, Rng
+from harness import Skip, test
+
+LEVELS = "/sys/power/pm_test"
+# The kernel stays down for so many seconds.
+DELAY = 2
+UNKNOWN_TYPE = 0x7fff
+
+
+class Unknown(Rng):
+    """A device that no driver is for."""
+
+    device_id = UNKNOWN_TYPE
+
+
+class RoomyBench(ScriptedBench):
+    """A machine that has room for a copy of all that its kernel uses."""
+
+    memory_size = 512 << 20
+
+
+def go_down(bench, state, level):
+    """Start what goes to sleep and wakes up, as a job."""
+    return bench.run(
+        f"echo {DELAY} >/sys/module/suspend/parameters/pm_test_delay;"
+        f" echo {level} >{LEVELS} && echo {state} >/sys/power/state;"
+        f" status=$?; echo none >{LEVELS}; exit $status")
+
+
+async def can_sleep(bench, state, level):
+    if await bench.run(f"grep -qw {level} {LEVELS} &&"
+                       f" grep -qw {state} /sys/power/state").wait() != 0:
+        raise Skip(f"this kernel cannot go to {state} and stop at {level}")
+
+
+async def in_use(bench, **parameters):
+    """A disk and a generator in use, and blocks of the disk that do not stop
+    to be written, read back and compared."""
+    side = bench.side
+    disk = side.add(1, Disk())
+    side.add(2, Rng())
+    side.add(3, Unknown())
+    await bench.load(**parameters)
+    await side.until_up(1, 2)
+    await bench.until_disk()
+    await bench.shell("dd if=/dev/urandom of=/tmp/pattern bs=4k count=16"
+                      " 2>/dev/null")
+    job = bench.run("rm -f /tmp/enough; while [ ! -e /tmp/enough ]; do"
+                    f" dd if=/tmp/pattern of={VDA} bs=4k oflag=direct"
+                    " conv=notrunc 2>/dev/null &&"
+                    f" dd if={VDA} bs=4k count=16 iflag=direct 2>/dev/null"
+                    " | cmp - /tmp/pattern || exit 1; done")
+    await side.until(lambda: disk.served > 50, "writes")
+    return side, disk, job
+
+
+async def still_in_use(bench, side, disk, job):
+    """The job goes on with the disk, and ends well."""
+    served = disk.served
+    await side.until(lambda: disk.served > served + 50, "more writes")
+    await bench.shell("touch /tmp/enough")
+    assert await job.wait() == 0, job.output
+    await bench.shell("rm /tmp/enough")
+    await bench.read_rng()
+
+
+async def asleep(side):
+    """Wait until all devices have been reset, for the sleep."""
+    await side.until(lambda: not any(device.status & wire.DRIVER
+                                     for device in side.devices.values()),
+                     "the devices' resets")
+
+
+async def sleeps(bench, state, level):
+    """The devices are reset before the sleep and set up after it; who uses them
+    does not notice."""
+    await can_sleep(bench, state, level)
+    side, disk, job = await in_use(bench)
+    devices = await bench.virtio_devices()
+    for _ in range(bench.size(2, 50)):
+        resets = [device.resets for device in side.devices.values()]
+        run = go_down(bench, state, level)
+        await asleep(side)
+        assert not job.ended
+        assert await run.wait() == 0, run.output
+        await side.until_up(1, 2)
+        assert all(device.resets > before for device, before
+                   in zip(side.devices.values(), resets))
+    await still_in_use(bench, side, disk, job)
+    # They are those of before, and nobody was missed.
+    assert await bench.virtio_devices() == devices
+    for counter in "restarts", "silences", "failures":
+        assert await bench.shell(f"cat {FUNCTION}/virtio_msg/{counter}") == "0"
+
+
+test("/driver/sleep/suspend", ScriptedBench, "freeze", "devices")(sleeps)
+test("/driver/sleep/suspend-deeper", ScriptedBench, "freeze",
+     "platform")(sleeps)
+test("/driver/sleep/hibernate", RoomyBench, "disk", "devices")(sleeps)
+
+
+@test("/driver/sleep/nothing-there", ScriptedBench)
+async def nothing_there(bench):
+    """A link without devices, and one without a device side, keep nobody from
+    sleeping, and come up afterwards."""
+    side = bench.side
+    await can_sleep(bench, "freeze", "devices")
+    for mark in True, False:
+        side.fresh()
+        if not mark:
+            side.link.withdraw()
+        before = bytes(side.link.memory)
+        await bench.load()
+        await go_down(bench, "freeze", "devices").succeed()
+        if not mark:
+            assert bytes(side.link.memory) == before
+            side.link.announce()
+        side.plug(1, bench.short_lived())
+        await side.until_up()
+        await bench.unload()
+
+
+@test("/driver/sleep/restarted-meanwhile", ScriptedBench)
+async def restarted_meanwhile(bench):
+    """A device side that starts anew while the system sleeps is used as if
+    nothing had been."""
+    await can_sleep(bench, "freeze", "devices")
+    side, disk, job = await in_use(bench)
+    run = go_down(bench, "freeze", "devices")
+    await asleep(side)
+    side.restart()
+    assert await run.wait() == 0, run.output
+    await side.until_up(1, 2)
+    await still_in_use(bench, side, disk, job)
+
+
+@test("/driver/sleep/restarted-on-the-way", ScriptedBench)
+async def restarted_on_the_way(bench):
+    """So is one that starts anew when not all drivers sleep yet, without an
+    answer to who goes to sleep just then."""
+    await can_sleep(bench, "freeze", "devices")
+    side, disk, job = await in_use(bench)
+
+    def restart(request, answers):
+        if not request.is_reset(2):
+            return answers
+        side.fresh_script()
+        side.restart()
+        return []
+
+    side.script = restart
+    await go_down(bench, "freeze", "devices").succeed()
+    await side.until_up(1, 2)
+    await still_in_use(bench, side, disk, job)
+
+
+@test("/driver/sleep/gone-meanwhile", ScriptedBench)
+async def gone_meanwhile(bench):
+    """A device that is not there any longer after the sleep, with or without a
+    word: what its driver has to do ends with an error, the driver leaves, and
+    the others stay."""
+    await can_sleep(bench, "freeze", "devices")
+    for tells in True, False:
+        side, disk, job = await in_use(bench)
+        run = go_down(bench, "freeze", "devices")
+        await asleep(side)
+        if tells:
+            side.unplug(1)
+        else:
+            del side.devices[1]
+        assert await run.wait() == 0, run.output
+        assert await job.wait() != 0
+        # The first round has logged it twice, the second time for the unload.
+        await bench.logs("device 1: removed", 1 if tells else 3)
+        assert len(await bench.virtio_devices()) == 2
+        await bench.read_rng()
+        side.plug(1, disk)
+        await side.until_up(1)
+        await bench.until_disk()
+        await bench.unload()
+        side.fresh()
+
+
+@test("/driver/sleep/dead-meanwhile", ScriptedBench)
+async def dead_meanwhile(bench):
+    """A device side that does not answer after the sleep: the system wakes up,
+    requests end with an error, and all is there again when it answers."""
+    await can_sleep(bench, "freeze", "devices")
+    side, disk, job = await in_use(bench)
+    await bench.change(timeout_ms=2000)
+    run = go_down(bench, "freeze", "devices")
+    await asleep(side)
+    side.deaf = True
+    assert await run.wait() == 0, run.output
+    assert await job.wait() != 0
+    assert await bench.shell(f"cat {FUNCTION}/virtio_msg/state") == "silent"
+    await bench.change(timeout_ms=10000)
+    resets = disk.resets
+    side.hear()
+    await side.until(lambda: disk.resets > resets and disk.is_up,
+                     "the disk again")
+    await bench.until_disk()
