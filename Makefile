@@ -284,7 +284,7 @@ conformance:
 check-fuzz: fuzz-build
 	@$(SUITE) fuzz scripts/fuzz --tap --time 10
 
-check-mutants:
+check-mutants: stage
 	@$(SUITE) mutants scripts/mutate --check
 
 check-modules: modules
