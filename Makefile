@@ -173,8 +173,8 @@ qos-build: host
 qos: qos-build
 	@$(SUITE) qos scripts/run-qos
 
-# The same tests over PCI, where nothing of ours is in use but what we change in
-# QEMU's own files
+# The same tests over PCI and MMIO, where nothing of ours is in use but what we
+# change in QEMU's own files
 qos-base: qos-build
 	@scripts/fetch-firmware
 	@$(SUITE) qos-base scripts/run-qos --base
@@ -358,7 +358,10 @@ bench: host unit-build
 		scripts/build-qemu lean
 	@$(STEP) baseline "building that of $(BASELINE), to compare with" \
 		scripts/build-baseline $(BASELINE)
-	@scripts/bench --baseline $(BASELINE)
+	@$(STEP) unpatched "building QEMU without our changes, likewise" \
+		scripts/build-baseline --unpatched
+	@scripts/fetch-firmware
+	@scripts/bench --baseline $(BASELINE) --pci
 
 #
 # The rest
