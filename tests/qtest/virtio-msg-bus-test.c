@@ -822,7 +822,6 @@ static void test_reset_queues(void)
  * Peer ids
  */
 
-#define IDS_MAGIC       0x474d5356
 #define ids(off)        (VMSG_SHM_SIZE - VMSG_IDS + (off))
 
 static void serve_with_peer(VMsgLink *link, uint16_t peer)
@@ -856,7 +855,7 @@ static void test_ids_announced(void)
     memset(link->shm + ids(0), 0xff, VMSG_IDS);
     serve_with_peer(link, 1);
     vmsg_test_start_link(&t, link, "", "");
-    g_assert_cmphex(shm_read(link, ids(0)), ==, IDS_MAGIC);
+    g_assert_cmphex(shm_read(link, ids(0)), ==, VMSG_IDS_MAGIC);
     g_assert_cmphex(shm_read(link, ids(4)), ==, 1);
     g_assert_cmpuint(shm_read(link, ids(8)), ==, 11 + 1);
     g_assert_cmpuint(shm_read(link, ids(12)), ==, 0);
@@ -882,7 +881,7 @@ static void test_ids_kept(void)
     VMsgLink *link = vmsg_link_new(VMSG_SHM_SIZE, VMSG_RAM_SIZE);
     VMsgTest t;
 
-    shm_write(link, ids(0), IDS_MAGIC);
+    shm_write(link, ids(0), VMSG_IDS_MAGIC);
     shm_write(link, ids(4), 1);
     shm_write(link, ids(12), 77 + 1);
     serve_with_peer(link, 77);

@@ -181,6 +181,43 @@ void vmsg_settle(VMsgTest *t)
     await_answer(false);
 }
 
+void vmsg_log_begin(VMsgLog *log)
+{
+    log->fd = memfd_create("virtio-msg-log", MFD_CLOEXEC);
+    g_assert_cmpint(log->fd, >=, 0);
+    log->own = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+    g_assert_cmpint(log->own, >=, 0);
+    g_assert_cmpint(dup2(log->fd, STDERR_FILENO), ==, STDERR_FILENO);
+}
+
+void vmsg_log_started(VMsgLog *log)
+{
+    g_assert_cmpint(dup2(log->own, STDERR_FILENO), ==, STDERR_FILENO);
+    close(log->own);
+}
+
+unsigned vmsg_log_count(const VMsgLog *log, const char *what)
+{
+    g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", log->fd);
+    g_autofree char *text = NULL;
+    g_auto(GStrv) lines = NULL;
+    unsigned count = 0;
+    char **line;
+
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    g_test_message("%s", text);
+    lines = g_strsplit(text, "\n", -1);
+    for (line = lines; *line; line++) {
+        count += **line && strstr(*line, what);
+    }
+    return count;
+}
+
+void vmsg_log_end(VMsgLog *log)
+{
+    close(log->fd);
+}
+
 void vmsg_rng_up(VMsgLink *link, uint16_t dev, uint64_t features,
                  VMsgQueue *q)
 {

@@ -110,6 +110,41 @@ uint64_t vmsg_drops(VMsgTest *t, const char *reason);
  */
 void vmsg_settle(VMsgTest *t);
 
+/*
+ * What QEMU says on its standard error
+ */
+typedef struct VMsgLog {
+    int fd;
+    int own;    /* our standard error, while QEMU is to inherit the log */
+} VMsgLog;
+
+/**
+ * vmsg_log_begin: have QEMU log to a file
+ * @log: to be filled in
+ *
+ * Each QEMU that is started before vmsg_log_started() does so.
+ */
+void vmsg_log_begin(VMsgLog *log);
+
+/**
+ * vmsg_log_started: take our standard error back
+ * @log: what vmsg_log_begin() filled in
+ */
+void vmsg_log_started(VMsgLog *log);
+
+/**
+ * vmsg_log_count: count lines
+ * @log: what vmsg_log_begin() filled in
+ * @what: a text that they have, empty for all
+ */
+unsigned vmsg_log_count(const VMsgLog *log, const char *what);
+
+/**
+ * vmsg_log_end: forget what was logged
+ * @log: what vmsg_log_begin() filled in
+ */
+void vmsg_log_end(VMsgLog *log);
+
 /**
  * vmsg_rng_up: bring a virtio-rng to DRIVER_OK with its queue
  * @link: the link

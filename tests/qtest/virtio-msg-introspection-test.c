@@ -1076,7 +1076,8 @@ static void test_peer_left(void)
 
 static void announce(VMsgLink *link, uint32_t id)
 {
-    uint32_t *driver = (uint32_t *)(link->shm + link->shm_size - VMSG_IDS + 12);
+    uint32_t *driver = (uint32_t *)(link->shm + link->shm_size - VMSG_IDS +
+                                    VMSG_IDS_DRIVER);
 
     __atomic_store_n(driver, GUINT32_TO_LE(id + 1), __ATOMIC_RELEASE);
     vmsg_ping(link);
@@ -1376,6 +1377,157 @@ static void test_hostile_queue_element(void)
     vmsg_test_stop(&t);
 }
 
+/*
+ * Ids of the two sides, and what is wrong with them
+ */
+
+static void ids_write(VMsgLink *link, size_t offset, uint32_t val)
+{
+    val = GUINT32_TO_LE(val);
+    memcpy(link->shm + link->shm_size - VMSG_IDS + offset, &val, sizeof(val));
+}
+
+/* What is to be seen to on the link, in QMP and in HMP */
+static void assert_advice(VMsgTest *t, const char *what)
+{
+    g_autofree char *hmp = qtest_hmp(t->qts, "info virtio-msg link0");
+    QDict *info = query(t, "link0");
+    const char *advice = qdict_get_try_str(info, "advice");
+
+    g_test_message("%s", advice ?: "none");
+    if (what) {
+        g_assert_nonnull(advice);
+        g_assert_nonnull(strstr(advice, what));
+        g_assert_nonnull(strstr(hmp, "advice: "));
+        g_assert_nonnull(strstr(hmp, what));
+    } else {
+        g_assert_null(advice);
+        g_assert_null(strstr(hmp, "advice"));
+    }
+    qobject_unref(info);
+}
+
+static void test_announced_id(void)
+{
+    g_autofree char *hmp = NULL;
+    VMsgTest t;
+    QDict *info;
+
+    vmsg_test_start(&t, "", "-device virtio-rng-device");
+    info = query(&t, "link0");
+    g_assert_false(qdict_haskey(info, "announced-id"));
+    qobject_unref(info);
+
+    ids_write(t.link, VMSG_IDS_DRIVER, VMSG_DRIVER_ID + 1);
+    info = query(&t, "link0");
+    g_assert_cmpint(qdict_get_int(info, "announced-id"), ==, VMSG_DRIVER_ID);
+    qobject_unref(info);
+    hmp = qtest_hmp(t.qts, "info virtio-msg link0");
+    g_assert_nonnull(strstr(hmp, "announced id: "));
+    assert_advice(&t, NULL);
+    vmsg_test_stop(&t);
+}
+
+/* A link on which the ids do not fit, its log, and that this is said at once */
+static void advised_start(VMsgTest *t, VMsgLog *log, const char *props,
+                          uint32_t driver, const char *what)
+{
+    VMsgLink *link = vmsg_link_new(VMSG_SHM_SIZE, VMSG_RAM_SIZE);
+
+    ids_write(link, 0, VMSG_IDS_MAGIC);
+    ids_write(link, 4, 1);
+    ids_write(link, VMSG_IDS_DRIVER, driver + 1);
+    vmsg_link_serve(link);
+    vmsg_log_begin(log);
+    vmsg_test_start_link(t, link, props, "-device virtio-rng-device");
+    vmsg_log_started(log);
+    assert_advice(t, what);
+}
+
+/* Once, however often there is a reason to */
+static void advised_stop(VMsgTest *t, VMsgLog *log, const char *what)
+{
+    int i;
+
+    for (i = 0; i < 3; i++) {
+        vmsg_ping(t->link);
+    }
+    g_assert_cmpuint(vmsg_log_count(log, what), ==, 1);
+    vmsg_test_stop(t);
+    vmsg_log_end(log);
+}
+
+static void test_wrong_remote_vmid(void)
+{
+    static const char what[] = "ivshmem id 7 is rung, by remote-vmid=, but the "
+                               "driver side says in the shared memory that it "
+                               "is 1";
+    VMsgTest t;
+    VMsgLog log;
+
+    advised_start(&t, &log, ",remote-vmid=7", VMSG_DRIVER_ID, what);
+    advised_stop(&t, &log, what);
+}
+
+static void test_peer_unknown(void)
+{
+    static const char what[] = "ivshmem id 9 is rung, by the shared memory, but "
+                               "the ivshmem server has named no such peer";
+    VMsgTest t;
+    VMsgLog log;
+
+    advised_start(&t, &log, "", 9, what);
+    advised_stop(&t, &log, what);
+}
+
+static void test_peer_is_ourselves(void)
+{
+    static const char what[] = "but that is our own";
+    VMsgTest t;
+    VMsgLog log;
+
+    advised_start(&t, &log, "", VMSG_DEVICE_ID, what);
+    advised_stop(&t, &log, what);
+}
+
+/* Not later than this, and not before some seconds have passed */
+#define SILENCE_MIN_MS  4500
+#define SILENCE_MAX_MS  60000
+
+/* What was announced waits for a driver side that does not come */
+static void test_nothing_comes(void)
+{
+    static const char what[] = "nothing has come from the driver side for 5 s";
+    gint64 start = g_get_monotonic_time();
+    gint64 passed;
+    QDict *info;
+    VMsgTest t;
+    VMsgLog log;
+    bool said;
+
+    vmsg_log_begin(&log);
+    vmsg_test_start(&t, "", "-device virtio-rng-device");
+    vmsg_log_started(&log);
+    do {
+        info = query(&t, "link0");
+        said = qdict_haskey(info, "advice");
+        qobject_unref(info);
+        passed = (g_get_monotonic_time() - start) / G_TIME_SPAN_MILLISECOND;
+        g_assert_cmpint(passed, <, SILENCE_MAX_MS);
+        g_usleep(10 * G_TIME_SPAN_MILLISECOND);
+    } while (!said);
+    g_assert_cmpint(passed, >, SILENCE_MIN_MS);
+    assert_advice(&t, what);
+    assert_advice(&t, "check that it has been started");
+    g_assert_cmpuint(vmsg_log_count(&log, what), ==, 1);
+
+    /* Whoever comes late is welcome */
+    vmsg_ping(t.link);
+    assert_advice(&t, NULL);
+    vmsg_test_stop(&t);
+    vmsg_log_end(&log);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -1409,6 +1561,11 @@ int main(int argc, char **argv)
     TEST("ping/silent-reset", test_silent_reset);
     TEST("peer/left", test_peer_left);
     TEST("peer/changed", test_peer_changed);
+    TEST("ids/announced", test_announced_id);
+    TEST("ids/wrong-remote-vmid", test_wrong_remote_vmid);
+    TEST("ids/peer-unknown", test_peer_unknown);
+    TEST("ids/peer-is-ourselves", test_peer_is_ourselves);
+    TEST("ids/nothing-comes", test_nothing_comes);
     TEST("traces", test_traces);
     TEST("base/x-query-virtio", test_x_query_virtio);
     TEST("base/x-query-virtio-queue", test_x_query_virtio_queue);

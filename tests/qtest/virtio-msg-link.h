@@ -32,8 +32,10 @@
 #define VMSG_DRIVER_QUEUE       0x0000
 #define VMSG_DEVICE_QUEUE       0x1000
 #define VMSG_IDS                64
-/* From the start of the ids: the device side's own, plus 1 */
+/* The ids begin with this; from their start: each side's own, plus 1 */
+#define VMSG_IDS_MAGIC          0x474d5356
 #define VMSG_IDS_DEVICE         8
+#define VMSG_IDS_DRIVER         12
 
 /* ivshmem ids; the device side takes the driver for 1 unless told otherwise */
 #define VMSG_DEVICE_ID          0

@@ -238,33 +238,6 @@ static const Mistake mistakes[] = {
     { "9p/flush", P9, p9_flush },
 };
 
-/* QEMU's standard error from here on is the file that is returned */
-static int begin_log(int *own)
-{
-    int log = memfd_create("virtio-msg-log", MFD_CLOEXEC);
-
-    *own = dup(STDERR_FILENO);
-    g_assert_cmpint(dup2(log, STDERR_FILENO), ==, STDERR_FILENO);
-    return log;
-}
-
-static unsigned count_lines(int log)
-{
-    g_autofree char *text = NULL;
-    unsigned lines = 0;
-    struct stat st;
-    char *c;
-
-    g_assert_cmpint(fstat(log, &st), ==, 0);
-    text = g_malloc0(st.st_size + 1);
-    g_assert_cmpint(pread(log, text, st.st_size, 0), ==, st.st_size);
-    for (c = text; *c; c++) {
-        lines += *c == '\n';
-    }
-    close(log);
-    return lines;
-}
-
 /* B-05: nor does a driver fill the disk that holds the log */
 static void test_mistake(gconstpointer opaque)
 {
@@ -273,7 +246,8 @@ static void test_mistake(gconstpointer opaque)
     unsigned lines;
     VMsgQueue q;
     VMsgTest t;
-    int log, own, i;
+    VMsgLog log;
+    int i;
     uint8_t *out;
     uint16_t id;
 
@@ -285,10 +259,9 @@ static void test_mistake(gconstpointer opaque)
         return;
     }
 
-    log = begin_log(&own);
+    vmsg_log_begin(&log);
     vmsg_test_start(&t, "", "%s", m->args);
-    g_assert_cmpint(dup2(own, STDERR_FILENO), ==, STDERR_FILENO);
-    close(own);
+    vmsg_log_started(&log);
 
     vmsg_negotiate(t.link, 0, m->features);
     vmsg_queue_init(&q, t.link, 0, m->queue, QUEUE_SIZE);
@@ -307,7 +280,8 @@ static void test_mistake(gconstpointer opaque)
     }
     vmsg_test_stop(&t);
 
-    lines = count_lines(log);
+    lines = vmsg_log_count(&log, "");
+    vmsg_log_end(&log);
     g_test_message("%u lines", lines);
     /* Else the device did not take it for a mistake */
     g_assert_cmpuint(lines, >, 0);

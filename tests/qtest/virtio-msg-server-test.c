@@ -138,48 +138,11 @@ static void assert_closed(VMsgTest *t, const Odd *odd, int fd)
     }
 }
 
-/*
- * What QEMU says on stderr
- */
-
-static int log_new(void)
+static void start_logged(VMsgTest *t, VMsgLink *link, VMsgLog *log)
 {
-    int fd = memfd_create("virtio-msg-log", 0);
-
-    g_assert_cmpint(fd, >=, 0);
-    return fd;
-}
-
-/* A string to be freed */
-static char *log_text(int fd)
-{
-    g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", fd);
-    char *text;
-
-    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
-    return text;
-}
-
-/* How many lines have a text in them */
-static int log_count(int fd, const char *what)
-{
-    g_autofree char *text = log_text(fd);
-    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-    int i, count = 0;
-
-    g_test_message("%s", text);
-    for (i = 0; lines[i]; i++) {
-        count += strstr(lines[i], what) != NULL;
-    }
-    return count;
-}
-
-static void start_logged(VMsgTest *t, VMsgLink *link, const char *props,
-                         int log)
-{
-    g_autofree char *more = g_strdup_printf(RNG "2>>/proc/self/fd/%d", log);
-
-    vmsg_test_start_link(t, link, props, more);
+    vmsg_log_begin(log);
+    vmsg_test_start_link(t, link, "", RNG);
+    vmsg_log_started(log);
 }
 
 /*
@@ -200,20 +163,20 @@ static void test_vector_at_start(gconstpointer opaque)
     const Odd *odd = opaque;
     VMsgLink *link = vmsg_link_new(VMSG_SHM_SIZE, VMSG_RAM_SIZE);
     int fd = odd_open(odd);
-    int log = log_new();
+    VMsgLog log;
     VMsgTest t;
 
     serve_without_vectors(link);
     vmsg_link_tell(link, VMSG_DEVICE_ID, fd);
     vmsg_link_tell(link, VMSG_DEVICE_ID, link->to_device);
-    start_logged(&t, link, "", log);
+    start_logged(&t, link, &log);
     vmsg_ping(t.link);
     assert_closed(&t, odd, fd);
-    g_assert_cmpint(log_count(log, "vector 0 of ivshmem id 0 is not an "
-                              "eventfd"), ==, 1);
+    g_assert_cmpuint(vmsg_log_count(&log, "vector 0 of ivshmem id 0 is not "
+                                          "an eventfd"), ==, 1);
     vmsg_test_stop(&t);
     close(fd);
-    close(log);
+    vmsg_log_end(&log);
 }
 
 /* Said once, however many there are */
@@ -222,24 +185,24 @@ static void test_vector_later(gconstpointer opaque)
     const Odd *odd = opaque;
     VMsgLink *link = vmsg_link_new(VMSG_SHM_SIZE, VMSG_RAM_SIZE);
     int fd = odd_open(odd);
-    int log = log_new();
+    VMsgLog log;
     VMsgTest t;
     int i;
 
     vmsg_link_serve(link);
-    start_logged(&t, link, "", log);
+    start_logged(&t, link, &log);
     for (i = 0; i < 10; i++) {
         vmsg_link_tell(t.link, VMSG_DEVICE_ID, fd);
     }
     vmsg_settle(&t);
     vmsg_ping(t.link);
     assert_closed(&t, odd, fd);
-    g_assert_cmpint(log_count(log, "vector 1 of ivshmem id 0 is not an "
-                              "eventfd"), ==, 1);
-    g_assert_cmpint(log_count(log, "eventfd"), ==, 1);
+    g_assert_cmpuint(vmsg_log_count(&log, "vector 1 of ivshmem id 0 is not "
+                                          "an eventfd"), ==, 1);
+    g_assert_cmpuint(vmsg_log_count(&log, "eventfd"), ==, 1);
     vmsg_test_stop(&t);
     close(fd);
-    close(log);
+    vmsg_log_end(&log);
 }
 
 /* What is rung must not block, grow or die either */
@@ -248,7 +211,7 @@ static void test_peer_vector(gconstpointer opaque)
     const Odd *odd = opaque;
     VMsgLink *link = vmsg_link_new(VMSG_SHM_SIZE, VMSG_RAM_SIZE);
     int fd = odd_open(odd);
-    int log = log_new();
+    VMsgLog log;
     VMsgTest t;
 
     vmsg_link_tell(link, 0, -1);
@@ -256,13 +219,13 @@ static void test_peer_vector(gconstpointer opaque)
     vmsg_link_tell(link, -1, link->shm_fd);
     vmsg_link_tell(link, VMSG_DRIVER_ID, fd);
     vmsg_link_tell(link, VMSG_DEVICE_ID, link->to_device);
-    start_logged(&t, link, "", log);
+    start_logged(&t, link, &log);
     vmsg_link_ring(t.link);
     vmsg_settle(&t);
     g_assert_cmpuint(vmsg_stat(&t, "doorbells-sent"), >=, 1);
     assert_closed(&t, odd, fd);
-    g_assert_cmpint(log_count(log, "vector 0 of ivshmem id 1 is not an "
-                              "eventfd"), ==, 1);
+    g_assert_cmpuint(vmsg_log_count(&log, "vector 0 of ivshmem id 1 is not "
+                                          "an eventfd"), ==, 1);
 
     /* Gone and back with one that is good */
     vmsg_link_tell(t.link, VMSG_DRIVER_ID, -1);
@@ -271,7 +234,7 @@ static void test_peer_vector(gconstpointer opaque)
     vmsg_ping(t.link);
     vmsg_test_stop(&t);
     close(fd);
-    close(log);
+    vmsg_log_end(&log);
 }
 
 /* Rings that were there before somebody listened are heard */
@@ -297,22 +260,22 @@ static void test_vector_semaphore(void)
     VMsgLink *link = vmsg_link_new(VMSG_SHM_SIZE, VMSG_RAM_SIZE);
     uint64_t many = UINT64_MAX - 1;
     int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC | EFD_SEMAPHORE);
-    int log = log_new();
+    VMsgLog log;
     VMsgTest t;
 
     g_assert_cmpint(write(fd, &many, sizeof(many)), ==, sizeof(many));
     serve_without_vectors(link);
     vmsg_link_tell(link, VMSG_DEVICE_ID, fd);
     vmsg_link_tell(link, VMSG_DEVICE_ID, link->to_device);
-    start_logged(&t, link, "", log);
+    start_logged(&t, link, &log);
     vmsg_settle(&t);
     g_assert_cmpuint(vmsg_stat(&t, "doorbells-received"), ==, 0);
     vmsg_ping(t.link);
-    g_assert_cmpint(log_count(log, "vector 0 of ivshmem id 0 is not an "
-                              "eventfd"), ==, 1);
+    g_assert_cmpuint(vmsg_log_count(&log, "vector 0 of ivshmem id 0 is not "
+                                          "an eventfd"), ==, 1);
     vmsg_test_stop(&t);
     close(fd);
-    close(log);
+    vmsg_log_end(&log);
 }
 
 /* Handed out by a server that knows the memory last */
