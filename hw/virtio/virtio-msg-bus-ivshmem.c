@@ -21,6 +21,7 @@
 #include "hw/virtio/virtio-msg-ivshmem.h"
 #include "hw/pci/pci.h"
 #include "system/hostmem.h"
+#include "system/system.h"
 #include "trace.h"
 
 #define TYPE_VIRTIO_MSG_BUS_IVSHMEM "virtio-msg-bus-ivshmem"
@@ -81,6 +82,7 @@ struct VirtIOMSGBusIvshmem {
     bool said_nobody;
     bool unheard;                   /* for UNHEARD_MS */
     QEMUTimer *unheard_timer;
+    Notifier exit;
 
     AddressSpace *dma_as;           /* freed by RCU, and so not in here */
     MemoryRegion dma_root;
@@ -742,6 +744,14 @@ static void virtio_msg_bus_ivshmem_fill_info(VirtIOMSGBusDevice *link,
  * The device
  */
 
+/* A process that ends leaves its devices as they are, but not its id */
+static void virtio_msg_bus_ivshmem_exit(Notifier *n, void *unused)
+{
+    VirtIOMSGBusIvshmem *s = container_of(n, VirtIOMSGBusIvshmem, exit);
+
+    ids_withdraw(s->ivshmem);
+}
+
 static bool virtio_msg_bus_ivshmem_attach(VirtIOMSGBusIvshmem *s, Error **errp)
 {
     ERRP_GUARD();
@@ -757,13 +767,19 @@ static bool virtio_msg_bus_ivshmem_attach(VirtIOMSGBusIvshmem *s, Error **errp)
         s->ivshmem = virtio_msg_ivshmem_open_chardev(
             &s->chr, &virtio_msg_bus_ivshmem_client, s, errp);
     }
-    return s->ivshmem;
+    if (!s->ivshmem) {
+        return false;
+    }
+    s->exit.notify = virtio_msg_bus_ivshmem_exit;
+    qemu_add_exit_notifier(&s->exit);
+    return true;
 }
 
 static void virtio_msg_bus_ivshmem_close(VirtIOMSGBusIvshmem *s)
 {
     virtio_msg_bus_ivshmem_close_memory(s);
     if (s->ivshmem) {
+        qemu_remove_exit_notifier(&s->exit);
         ids_withdraw(s->ivshmem);
         virtio_msg_ivshmem_close(s->ivshmem);
         s->ivshmem = NULL;

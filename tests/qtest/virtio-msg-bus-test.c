@@ -892,6 +892,20 @@ static void test_ids_kept(void)
     vmsg_test_stop(&t);
 }
 
+/* Whoever looks for the device side later finds that it is not there */
+static void test_ids_withdrawn(void)
+{
+    VMsgTest t;
+
+    vmsg_test_start(&t, "", RNG);
+    g_assert_cmpuint(shm_read(t.link, ids(VMSG_IDS_DEVICE)), ==,
+                     VMSG_DEVICE_ID + 1);
+    qtest_quit(t.qts);
+    g_assert_cmphex(shm_read(t.link, ids(0)), ==, VMSG_IDS_MAGIC);
+    g_assert_cmpuint(shm_read(t.link, ids(VMSG_IDS_DEVICE)), ==, 0);
+    vmsg_link_free(t.link);
+}
+
 static void test_remote_vmid(void)
 {
     VMsgLink *link = vmsg_link_new(VMSG_SHM_SIZE, VMSG_RAM_SIZE);
@@ -1348,6 +1362,7 @@ int main(int argc, char **argv)
     TEST("ids/announced", test_ids_announced);
     TEST("ids/of-the-driver", test_ids_of_the_driver);
     TEST("ids/of-the-driver-kept", test_ids_kept);
+    TEST("ids/withdrawn", test_ids_withdrawn);
     TEST("ids/remote-vmid", test_remote_vmid);
     TEST("server/peer-goes-and-comes", test_peer_goes_and_comes);
     TEST("server/goes", test_server_goes);
