@@ -117,12 +117,19 @@ static void memory_lost(void *opaque)
     ((Memory *)opaque)->lost++;
 }
 
-static void memory_map(Memory *m, size_t size)
+/* At a multiple of @align, which is what larger pages would have it be */
+static void memory_map(Memory *m, size_t size, size_t align)
 {
+    uint8_t *room = mmap(NULL, size + align, PROT_NONE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    uint8_t *aligned = (uint8_t *)ROUND_UP((uintptr_t)room, align);
+
+    g_assert(room != MAP_FAILED);
     *m = (Memory) { .size = size, .fd = memfd_create("guarded", MFD_CLOEXEC) };
     g_assert_cmpint(ftruncate(m->fd, size), ==, 0);
-    m->mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, m->fd, 0);
-    g_assert(m->mem != MAP_FAILED);
+    m->mem = mmap(aligned, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+                  m->fd, 0);
+    g_assert(m->mem == aligned);
     memset(m->mem, 0x11, size);
 }
 
@@ -138,7 +145,7 @@ static void test_taken_away(void)
     VirtIOMSGGuard *guard;
     Memory m;
 
-    memory_map(&m, 4 * page);
+    memory_map(&m, 4 * page, page);
     guard = virtio_msg_guard_new(m.mem, m.size, page, memory_lost, &m);
     g_assert_cmphex(m.mem[3 * page], ==, 0x11);
     g_assert_cmpint(ftruncate(m.fd, 2 * page), ==, 0);
@@ -160,7 +167,7 @@ static void test_page_size(void)
     VirtIOMSGGuard *guard;
     Memory m;
 
-    memory_map(&m, 8 * page);
+    memory_map(&m, 8 * page, 4 * page);
     guard = virtio_msg_guard_new(m.mem, 4 * page + 1, 4 * page, memory_lost,
                                  &m);
     g_assert_cmpint(ftruncate(m.fd, 0), ==, 0);
@@ -209,7 +216,7 @@ static void test_revoke(void)
     uint8_t byte;
     Memory m;
 
-    memory_map(&m, 4 * page);
+    memory_map(&m, 4 * page, page);
     guard = virtio_msg_guard_new(m.mem, m.size, page, memory_lost, &m);
     g_assert_true(virtio_msg_guard_revoke(guard));
     g_assert_cmphex(m.mem[0], ==, 0);
@@ -230,7 +237,7 @@ static void test_memory_failure_elsewhere(void)
     VirtIOMSGGuard *guard;
     Memory m;
 
-    memory_map(&m, page);
+    memory_map(&m, page, page);
     guard = virtio_msg_guard_new(m.mem, m.size, page, memory_lost, &m);
     told = 0;
     raise_memory_failure(BUS_MCEERR_AO, elsewhere);
@@ -262,7 +269,7 @@ static void test_memory_failure_in_guarded(void)
     VirtIOMSGGuard *guard;
     Memory m;
 
-    memory_map(&m, 2 * page);
+    memory_map(&m, 2 * page, page);
     guard = virtio_msg_guard_new(m.mem, m.size, page, memory_lost, &m);
     raise_memory_failure(BUS_MCEERR_AO, m.mem + page);
     g_assert_cmphex(m.mem[0], ==, 0);
