@@ -88,6 +88,10 @@ static volatile sig_atomic_t raising;
 
 static void accelerator_sigbus(int sig, siginfo_t *info, void *context)
 {
+    if (info->si_code == BUS_ADRERR) {
+        /* An access that failed, and would do so for ever */
+        abort();
+    }
     told++;
     told_in_signal += raising;
     told_addr = info->si_addr;
@@ -277,6 +281,13 @@ static void test_memory_failure_in_guarded(void)
     g_assert_cmpint(m.lost, ==, 1);
     g_assert_cmpint(told, ==, 0);
     virtio_msg_guard_free(guard);
+
+    /* And then it is not */
+    raise_memory_failure(BUS_MCEERR_AO, m.mem + page);
+    run_main_loop();
+    g_assert_cmpint(m.lost, ==, 1);
+    g_assert_cmpint(told, ==, 1);
+    told = 0;
     memory_unmap(&m);
 }
 
