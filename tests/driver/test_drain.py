@@ -186,11 +186,11 @@ class Vsock(Device):
 
     def serve(self, index):
         if index == self.TX:
-            self._answers()
+            self._take_answers()
         if index in (self.RX, self.TX):
             self._ask()
 
-    def _answers(self):
+    def _take_answers(self):
         queue = self.queues[self.TX]
         done = False
         for head, buffers in queue.chains():
