@@ -35,6 +35,7 @@ compiles "$@" <<'C' || { cat "$work/log" >&2; exit 1; }
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
+#include <linux/workqueue.h>
 C
 
 # probe NAME COMPILER OPTION...
@@ -93,6 +94,16 @@ int probe(struct pci_dev *pdev);
 int probe(struct pci_dev *pdev)
 {
 	return pcim_request_region(pdev, 0, "probe");
+}
+C
+
+# It came with 6.17, and later kernels warn of the use of system_unbound_wq.
+probe SYSTEM_DFL_WQ "$@" <<'C'
+#include <linux/workqueue.h>
+bool probe(struct work_struct *work);
+bool probe(struct work_struct *work)
+{
+	return queue_work(system_dfl_wq, work);
 }
 C
 

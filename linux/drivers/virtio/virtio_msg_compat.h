@@ -134,4 +134,8 @@ static inline int pcim_request_region(struct pci_dev *pdev, int bar,
 }
 #endif
 
+#ifndef HAVE_SYSTEM_DFL_WQ
+#define system_dfl_wq system_unbound_wq
+#endif
+
 #endif /* _VIRTIO_MSG_COMPAT_H */

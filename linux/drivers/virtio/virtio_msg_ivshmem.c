@@ -151,7 +151,7 @@ static bool ivshmem_contradicted(const struct virtio_msg_ivshmem *ivs)
 static void ivshmem_watch_in(struct virtio_msg_ivshmem *ivs, unsigned int ms)
 {
 	if (!READ_ONCE(ivs->paused))
-		mod_delayed_work(system_unbound_wq, &ivs->watch,
+		mod_delayed_work(system_dfl_wq, &ivs->watch,
 				 msecs_to_jiffies(ms));
 }
 
