@@ -292,8 +292,8 @@ static void ivshmem_tell_quiet(struct virtio_msg_ivshmem *ivs)
 	else
 		dev_warn(ivs->dev,
 			 "nothing has come for %u s: id %u is rung, vector %u, the id block says device side %s, driver side %s; check that the device side runs%s and rings id %u (remote-vmid=)\n",
-			 IVSHMEM_QUIET_MS / MSEC_PER_SEC, ivshmem_peer(ivs),
-			 vector, ivshmem_id_text(device, device_id),
+			 IVSHMEM_QUIET_MS / 1000, ivshmem_peer(ivs), vector,
+			 ivshmem_id_text(device, device_id),
 			 ivshmem_id_text(driver, driver_id),
 			 virtio_msg_amp_unread(&ivs->amp) ?
 			 ", which has answered," : "", ivs->own_id);
