@@ -26,6 +26,11 @@ static const VirtIOMSGRefusal refusals[] = {
         .reason = "the pages that it gives back are those of this machine, "
                   "and its driver names those of another one",
     },
+    {
+        .type = "virtio-mem",
+        .reason = "the memory that it adds is this machine's, where its driver "
+                  "does not find it",
+    },
 };
 
 bool virtio_msg_refuse(VirtIODevice *vdev, Error **errp)

@@ -32,6 +32,7 @@ typedef struct Case {
     const char *words[3];       /* in the message, in this order */
     bool starts;                /* and ends without a word */
     const char *arch;           /* others cannot have a vCPU without a board */
+    const char *device;         /* not every QEMU has it */
 } Case;
 
 static void server_silent(VMsgLink *link)
@@ -284,6 +285,12 @@ static const Case cases[] = {
         .args = RAM " -device virtio-balloon-device",
         .words = { "-device virtio-balloon-device", "cannot stand on" },
     }, {
+        .path = "device/mem",
+        .args = RAM " -object memory-backend-ram,id=more,size=64M"
+                " -device virtio-mem,memdev=more",
+        .words = { "-device virtio-mem", "cannot stand on" },
+        .device = "virtio-mem",
+    }, {
         .path = "machine/cpu",
         .args = "-cpu max",
         .words = { "virtio-msg", "no vCPU", "remove -cpu" },
@@ -391,6 +398,13 @@ static void test_case(gconstpointer opaque)
 
     if (c->arch && !g_str_equal(c->arch, qtest_get_arch())) {
         g_test_skip("another target cannot be started like that");
+        return;
+    }
+    if (c->device && !qtest_has_device(c->device)) {
+        g_autofree char *why = g_strdup_printf("this QEMU has no %s",
+                                               c->device);
+
+        g_test_skip(why);
         return;
     }
     run_case(c);
