@@ -75,7 +75,7 @@ struct VirtIOMSGBusIvshmem {
     VirtIOMSGVFIO *vfio;
     VirtIOMSGIvshmem *ivshmem;
     VirtIOMSGFifo fifo;             /* valid while the link is up */
-    uint32_t driver;                /* who announced itself last, or NO_PEER */
+    uint32_t driver;                /* the one announced last, or NO_PEER */
 
     /* What has been said of the ids since the link is up; once each */
     bool said_contradiction;
@@ -125,7 +125,7 @@ static void ids_announce(VirtIOMSGIvshmem *ivshmem)
         ids_write(ivshmem, IDS_DRIVER, 0);
         ids_write(ivshmem, IDS_VERSION, IDS_VERSION_VALUE);
         ids_write(ivshmem, IDS_DEVICE, ivshmem->id + 1);
-        /* Who sees the magic may read the rest */
+        /* A peer that sees the magic may read the rest */
         smp_wmb();
         if (ivshmem->barriers) {
             ivshmem->barriers->wmb();

@@ -28,7 +28,7 @@
 #define IVSHMEM_MSG_MEMORY          (-1)
 #define IVSHMEM_MAX_ID              UINT16_MAX
 
-/* Ours that are listened to; who rings another one has miscounted */
+/* Ours that are listened to; a peer that rings another one has miscounted */
 #define MAX_VECTORS                 64
 
 #define HANDSHAKE_TIMEOUT_MS        5000

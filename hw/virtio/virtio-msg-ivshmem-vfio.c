@@ -327,8 +327,8 @@ static void vfio_requested(void *opaque)
 }
 
 /*
- * Who unbinds the function's driver waits until nobody has it open.  A kernel
- * that cannot ask for that lets them wait.
+ * An unbind of the function's driver waits until nobody has it open.  A kernel
+ * that cannot ask for that lets it wait.
  */
 static void vfio_listen_for_requests(VirtIOMSGVFIOFunction *function)
 {

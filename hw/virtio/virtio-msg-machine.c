@@ -16,9 +16,8 @@
 
 /*
  * There is no vCPU, no interrupt controller and no memory: the system that
- * these devices belong to is at the other end of a link.  Only who wants to
- * look at that system's memory from in here, as a qtest does, gives it to the
- * machine by memory-backend=.
+ * these devices belong to is at the other end of a link.  To look at that
+ * system's memory from in here, as a qtest does, takes memory-backend=.
  */
 
 /* The driver's addresses are never our own */

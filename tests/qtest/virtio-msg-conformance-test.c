@@ -716,7 +716,7 @@ static void test_config_is_not_torn(void)
     vmsg_test_stop(&t);
 }
 
-/* T-10: what was written is answered, and is no news to who wrote it */
+/* T-10: what was written is answered, and is no news to the writer */
 static void test_config_written(void)
 {
     uint32_t at = offsetof(struct virtio_blk_config, wce);
@@ -1094,7 +1094,7 @@ static size_t resident_kib(VMsgTest *t)
     return kib;
 }
 
-/* B-04: who does not read may ask, and be told, as often as it likes */
+/* B-04: a peer that does not read may ask as often as it likes */
 static void flood(VMsgTest *t, int rounds)
 {
     struct virtio_msg msg;
@@ -1126,7 +1126,7 @@ static void test_memory_is_bounded(void)
     VMsgTest t;
 
     /*
-     * AddressSanitizer keeps what was freed, to notice who still uses it, and
+     * AddressSanitizer keeps what was freed, to notice a later use of it, and
      * notes of where that was. Functions' variables it can put elsewhere than
      * on the stack, by default since clang 15: each stack has up to its elevenfold
      * size for that, and is long in coming round to what it has touched before.

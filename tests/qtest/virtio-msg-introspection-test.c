@@ -827,7 +827,7 @@ static void test_ping(void)
     vmsg_test_stop(&t);
 }
 
-/* Nobody is asked who uses nothing, or whom nobody wants to ask */
+/* A peer that uses nothing is not asked, nor is any without ping-interval= */
 static void test_ping_unasked(void)
 {
     VMsgLink *other = vmsg_link_new(VMSG_SHM_SIZE, VMSG_RAM_SIZE);
@@ -1047,7 +1047,7 @@ static void check_taken_back(VMsgTest *t)
     g_assert_cmphex(vmsg_get_status(t->link, 0), ==, 0);
 }
 
-/* The server says who leaves; only the driver side matters */
+/* The server tells of each that leaves; only the driver side matters */
 static void test_peer_left(void)
 {
     VMsgQueue q;

@@ -68,7 +68,7 @@ void vmsg_packed_add(VMsgPacked *q, const VMsgBuffer *bufs, unsigned num)
             wrap = !wrap;
         }
     }
-    /* Last: who sees these takes all of the request */
+    /* Last: with these the device takes all of the request */
     __atomic_store_n(&packed_desc(q, q->next)->flags,
                      GUINT16_TO_LE(first_flags), __ATOMIC_RELEASE);
     vmsg_notify(q->link, q->dev, q->index);

@@ -100,7 +100,7 @@ static inline bool virtio_msg_ivshmem_has_peer(VirtIOMSGIvshmem *ivshmem,
 }
 
 /**
- * virtio_msg_ivshmem_only_peer: who is there besides us
+ * virtio_msg_ivshmem_only_peer: the peer, if there is one besides us
  * @ivshmem: an attachment
  * @peer: set to the id of the only other peer
  *

@@ -134,7 +134,7 @@ static void qvirtio_msg_set_features(QVirtioDevice *d, uint64_t features)
     d->features = features | FEATURES_NEEDED;
     vmsg_set_features(dev->link, dev->dev_num, d->features);
     if (legacy) {
-        /* Who asks for no modern device does not say FEATURES_OK either */
+        /* A test that wants no modern device does not say FEATURES_OK either */
         uint8_t status = qvirtio_msg_get_status(d) |
                          VIRTIO_CONFIG_S_FEATURES_OK;
 
