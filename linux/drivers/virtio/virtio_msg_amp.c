@@ -206,8 +206,8 @@ static struct amp_request *amp_find_request(struct virtio_msg_amp *amp,
 }
 
 /*
- * Gives a request a token, and has answers find it.  Takes no memory: who needs
- * some may be waiting for what fails only after this request.
+ * Gives a request a token, and has answers find it.  Takes no memory: to wait
+ * for some may be to wait for what fails only after this request.
  */
 static void amp_add_request(struct virtio_msg_amp *amp, struct amp_request *req)
 {
@@ -399,8 +399,8 @@ static void amp_break_devices(struct virtio_msg_amp *amp, bool may_answer)
 }
 
 /*
- * Who is silent for long is taken for dead, unless told otherwise.  Who removes
- * a device cannot wait in any case.
+ * A peer that is silent for long is taken for dead, unless told otherwise.  The
+ * removal of a device cannot wait in any case.
  */
 static bool amp_given_up(struct virtio_msg_amp *amp)
 {
@@ -418,8 +418,8 @@ static bool amp_asked(struct virtio_msg_amp *amp)
 }
 
 /*
- * A PING is under way.  Who has read all that there was, and is silent all the
- * same, has not answered ours.  Caller holds tx_lock.
+ * A PING is under way.  A peer that has read all that there was, and is silent
+ * all the same, has not answered ours.  Caller holds tx_lock.
  */
 static bool amp_asking(struct virtio_msg_amp *amp)
 {
@@ -439,7 +439,7 @@ static void amp_ask(struct virtio_msg_amp *amp)
 	spin_lock_irqsave(&amp->tx_lock, flags);
 	if (!amp_asking(amp)) {
 		WRITE_ONCE(amp->asked_at, jiffies);
-		/* Who sees that it was asked, sees when. */
+		/* A CPU that sees that it was asked sees when. */
 		smp_store_release(&amp->asked, true);
 		amp->ask = true;
 	}
@@ -682,7 +682,7 @@ static bool amp_ping(struct virtio_msg_amp *amp, const struct virtio_msg *msg)
 	bool taken;
 
 	spin_lock(&amp->tx_lock);
-	/* Who does not read answers gets none to more than a queue full. */
+	/* A peer that reads no answers gets none to more than a queue full. */
 	taken = amp->num_pings < VIRTIO_MSG_AMP_PINGS;
 	if (taken) {
 		ping = &amp->pings[(amp->first_ping + amp->num_pings++) %
@@ -793,7 +793,7 @@ static bool amp_dispatch(struct virtio_msg_amp *amp,
 static void amp_heard(struct virtio_msg_amp *amp)
 {
 	WRITE_ONCE(amp->heard, jiffies);
-	/* Who calls us silent looks at it once more afterwards. */
+	/* Pairs with the second look before the peer is called silent. */
 	smp_mb();
 
 	if (!test_bit(AMP_KNOWN, &amp->flags))
@@ -847,7 +847,7 @@ static void amp_check_restart(struct virtio_msg_amp *amp)
 		if (!restarted)
 			amp_fail(amp);
 	}
-	/* Who asked the one before does not wait for the answers of this one. */
+	/* What was asked of the one before, this one does not answer. */
 	if (restarted) {
 		amp->num_pings = 0;
 		amp->ask = false;
@@ -882,7 +882,7 @@ static void amp_use_room(struct virtio_msg_amp *amp, bool ring)
 		wake_up_all(&amp->room);
 	if (ring)
 		amp->ops->ring(amp);
-	/* Who begins to wait just now looks for room, and comes here, itself. */
+	/* A task that begins to wait just now looks for room, and comes here. */
 	if (waiting || (!room && waitqueue_active(&amp->room)))
 		amp_flush_later(amp);
 }
@@ -998,7 +998,7 @@ static void amp_erase_device(struct virtio_msg_amp *amp,
 {
 	xa_erase(&amp->devices, adev->vmdev.dev_num);
 
-	/* Who found it before, holds this while using it. */
+	/* Whatever found it before holds this while using it. */
 	spin_lock_irq(&amp->rx_lock);
 	spin_unlock_irq(&amp->rx_lock);
 }
@@ -1076,7 +1076,7 @@ static void amp_finish_leaving(struct virtio_msg_amp *amp)
 	bool leaving;
 
 	xa_for_each(&amp->devices, num, adev) {
-		/* Who sees it under the lock, finds the work queued. */
+		/* If it is seen under the lock, the work is queued. */
 		spin_lock_irq(&amp->rx_lock);
 		leaving = adev->leaving;
 		spin_unlock_irq(&amp->rx_lock);
@@ -1279,8 +1279,8 @@ static void amp_beat_work(struct work_struct *work)
  * queue moves, and other timers of that CPU, and maybe all work, wait for them.
  * On PREEMPT_RT such a driver can be preempted, but spinlocks sleep.
  *
- * Who spins with interrupts off, as virtio_console does for each output, keeps
- * also this timer waiting if it is on that very CPU.
+ * A driver that spins with interrupts off, as virtio_console does for each
+ * output, keeps also this timer waiting if it is on that very CPU.
  */
 static enum hrtimer_restart amp_heartbeat(struct hrtimer *timer)
 {
@@ -1689,7 +1689,7 @@ int virtio_msg_amp_freeze(struct virtio_msg_amp *amp)
 			return err;
 		}
 	}
-	/* So far drivers may have waited for who is dead. */
+	/* So far drivers may have waited for a peer that is dead. */
 	amp_stop_heartbeat(amp);
 	flush_work(&amp->breaking);
 	cancel_delayed_work_sync(&amp->flushing);
@@ -1698,8 +1698,8 @@ int virtio_msg_amp_freeze(struct virtio_msg_amp *amp)
 EXPORT_SYMBOL_GPL(virtio_msg_amp_freeze);
 
 /*
- * Goes on where the queues are.  Who has used them meanwhile has nothing to say
- * about devices that were not in use.
+ * Goes on where the queues are.  What was said in them meanwhile does not
+ * concern devices that were not in use.
  */
 static void amp_wake_queues(struct virtio_msg_amp *amp)
 {

@@ -65,8 +65,8 @@ struct virtio_msg_amp_ops {
  * @num_pings: how many there are
  * @ask: a PING of ours waits for room
  * @room: where requests wait for room
- * @rx_lock: protects @rx, @received, @scans_left, @scans_at, @adding, and who of
- *	the devices leaves; held while messages are handled
+ * @rx_lock: protects @rx, @received, @scans_left, @scans_at, @adding, and which
+ *	devices leave; held while messages are handled
  * @adding: the device that is just being added, which @devices may not have yet
  * @rx: the device queue
  * @received: the message that is being handled
@@ -271,7 +271,7 @@ bool virtio_msg_amp_known(const struct virtio_msg_amp *amp);
  * virtio_msg_amp_unread - has something come that nobody was called for
  * @amp: an initialized link
  *
- * For who finds out why nothing is heard.  What is true may not be so any
+ * Helps to find out why nothing is heard.  What is true may not be so any
  * longer when this returns.
  */
 bool virtio_msg_amp_unread(const struct virtio_msg_amp *amp);

@@ -72,8 +72,8 @@ void virtio_msg_break(struct virtio_msg_device *vmdev, bool may_answer)
 	WRITE_ONCE(vmdev->broken, true);
 
 	/*
-	 * Who looks at a queue without being called may do nothing else, with
-	 * the CPU to itself.  All others wait for vm_break_work().
+	 * A driver that looks at a queue without being called may do nothing
+	 * else, with the CPU to itself.  All others wait for vm_break_work().
 	 */
 	spin_lock_irqsave(&vmdev->lock, flags);
 	list_for_each_entry(mvq, &vmdev->vqs, node) {
@@ -596,8 +596,8 @@ static void vm_drain_work(struct work_struct *work)
 	if (!drains)
 		vmdev->ops->given_up(vmdev);
 	/*
-	 * Who was stopped in the middle of putting something into a queue goes
-	 * on one day: nobody can tell when.
+	 * A task that was stopped in the middle of putting something into a
+	 * queue goes on one day: nobody can tell when.
 	 */
 	if (wanted)
 		queue_delayed_work(vmdev->wq, &vmdev->drain_work,
@@ -667,8 +667,8 @@ static bool vm_notify(struct virtqueue *vq)
 		return true;
 
 	/*
-	 * The core breaks a queue whose notification fails: only for who looks
-	 * at it without being called, see virtio_msg_break().
+	 * The core breaks a queue whose notification fails: only for drivers
+	 * that look at it without being called, see virtio_msg_break().
 	 */
 	return vq->callback;
 }
@@ -812,7 +812,7 @@ static struct virtqueue *vm_setup_vq(struct virtio_msg_device *vmdev,
 		vm_free_vq(mvq);
 		return ERR_PTR(err);
 	}
-	/* Nobody moves it, and who looks at it may do nothing else. */
+	/* Nobody moves it, and its driver may do nothing but look at it. */
 	if (vmdev->absent && !info->callback)
 		__virtqueue_break(vq);
 	return vq;

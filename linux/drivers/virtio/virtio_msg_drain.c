@@ -50,8 +50,9 @@
 #define DRAIN_MAX_TURNS		4
 
 /*
- * Who was about to use a queue while it was made to work for this may have put
- * a request there afterwards, so it is looked at again, but not for ever.
+ * A task that was about to use a queue while it was made to work for this may
+ * have put a request there afterwards, so it is looked at again, but not for
+ * ever.
  */
 #define DRAIN_MAX_PASSES	4
 
@@ -115,7 +116,7 @@ static u16 track_avail_idx(const struct virtio_msg_track *track)
 	const struct vring *vring = track_vring(track);
 
 	return virtio16_to_cpu(track->vq->vdev,
-			       /* Who sees the index, sees the entries. */
+			       /* The index comes after the entries. */
 			       virt_load_acquire(&vring->avail->idx));
 }
 
@@ -538,13 +539,13 @@ static bool drain_close(struct virtio_msg_vq *mvq)
 
 /*
  * Whether the driver has taken all, or cannot take any more.  Some do so in
- * their callback, others when that has had somebody run who does it.
+ * their callback, others in a worker that the callback starts.
  */
 static bool drain_taken(const struct virtio_msg_vq *mvq)
 {
 	const struct virtio_msg_track *track = mvq->track;
 	const struct vring *vring = track_vring(track);
-	/* What was taken is known there, but for who wants no callback. */
+	/* What was taken is known there, unless no callback is wanted. */
 	__virtio16 event = READ_ONCE(vring_used_event(vring));
 
 	return virtio16_to_cpu(mvq->vq->vdev, event) == track->end ||
@@ -594,7 +595,7 @@ static bool drain_end_vq(struct virtio_msg_vq *mvq)
 		__clear_bit(refused, track->outstanding);
 	spin_unlock(&track->lock);
 
-	/* Who takes nothing, and refuses nothing, does not wait. */
+	/* A driver that takes nothing, and refuses nothing, does not wait. */
 	return taken || !agreed;
 }
 

@@ -213,7 +213,7 @@ static void ivshmem_announce(struct virtio_msg_ivshmem *ivs)
 	WRITE_ONCE(ids->driver_side, cpu_to_le32(ivs->own_id + 1));
 	WRITE_ONCE(ids->version, cpu_to_le16(IVSHMEM_IDS_VERSION));
 	WRITE_ONCE(ids->reserved, 0);
-	/* Who sees the magic, sees the rest. */
+	/* A peer that sees the magic sees the rest. */
 	virt_store_release(&ids->magic, cpu_to_le32(IVSHMEM_IDS_MAGIC));
 }
 
@@ -227,7 +227,7 @@ static int ivshmem_start(struct virtio_msg_ivshmem *ivs)
 		return err;
 
 	ivs->since = jiffies;
-	/* Who sees this, sees a link. */
+	/* Whatever sees this sees a link. */
 	smp_store_release(&ivs->started, true);
 	ivshmem_announce(ivs);
 	dev_info(ivs->dev, "ivshmem id %u, device side has %u\n", ivs->own_id,

@@ -190,13 +190,13 @@ static inline int virtio_msg_spsc_put(struct virtio_msg_spsc *q,
 	for (i = 0; i < VIRTIO_MSG_SPSC_SLOT_SIZE / 8; i++)
 		WRITE_ONCE(slot[i], msg[i]);
 	q->index = virtio_msg_spsc_next(q->index);
-	/* Who sees the index, sees the slot. */
+	/* A reader that sees the index sees the slot. */
 	virt_store_release(q->own, cpu_to_le32(q->index));
 
 	/*
 	 * The next look at the tail must not be older than this store, or we
-	 * could take the queue for full while the reader, who rings for a queue
-	 * that it saw full, saw one that was not.
+	 * could take the queue for full while the reader, which rings for a
+	 * queue that it saw full, saw one that was not.
 	 */
 	virt_mb();
 	return 0;
