@@ -91,7 +91,7 @@ class DriverMachine(machines.Machine):
         await self.read_log()
 
     def _heard(self, line):
-        """Lines of jobs are for them, all others for who waits."""
+        """Lines of jobs are for them, all others for the waiting test."""
         word, _, rest = line.partition(" ")
         number, _, text = rest.partition(" ")
         if word == "failed":

@@ -86,7 +86,7 @@ async def removed_while_asked(bench):
 
 @test("/driver/d-03/unanswered-set-config", ScriptedBench)
 async def unanswered_set_config(bench):
-    """A device that is in use stops to answer: who waits gets to know, and
+    """A device that is in use stops to answer: those that wait get to know, and
     later requests fail at once, without a message."""
     side = bench.side
     side.add(1, Disk())
@@ -148,8 +148,8 @@ async def silent_device_side(bench):
 
 @test("/driver/d-03/silent-under-a-reader", ScriptedBench)
 async def silent_under_a_reader(bench):
-    """Who reads from a device whose side has fallen silent gets to know when
-    the modules go, at the latest."""
+    """A task that reads from a device whose side has fallen silent gets to know
+    when the modules go, at the latest."""
     side = bench.side
     side.add(1, Rng())
     await bench.load(timeout_ms=TIMEOUT_MS)

@@ -336,8 +336,9 @@ async def many_long_chains(bench):
     for i, head in enumerate(heads, index):
         side.memory.write(driver + 4 + 2 * (i % queue.size), wire.le16(head))
     side.memory.write(driver + 2, wire.le16((index + len(heads)) % 0x10000))
-    # Who keeps a CPU for four seconds is to be seen in the log. All together
-    # takes longer, and a busy host does not stop a machine for that long.
+    # A task that keeps a CPU for four seconds is to be seen in the log. All
+    # together takes longer, and a busy host does not stop a machine for that
+    # long.
     await bench.shell("echo 2 >/proc/sys/kernel/watchdog_thresh")
     side.unplug(1)
     await fail(jobs)

@@ -88,8 +88,8 @@ async def fuzzed_answers(bench):
             return answers
 
         side.script = script
-        # Who is only late on a busy host counts as gone, and then writes to
-        # memory that has been given back: that is not what is tested.
+        # A peer that is only late on a busy host counts as gone, and then
+        # writes to memory that has been given back: that is not what is tested.
         await bench.load(timeout_ms=400)
         jobs = busy(bench)
         await asyncio.wait([asyncio.ensure_future(job.wait())

@@ -37,7 +37,7 @@ async def plug_all(bench):
 
 
 class OneCpuBench(ProcessBench):
-    """Here nobody comes to the help of who spins."""
+    """Here nobody comes to the help of a task that spins."""
 
     cpus = 1
 

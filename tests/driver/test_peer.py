@@ -59,7 +59,7 @@ async def wrong_id(bench):
 
 @test("/driver/peer/own-id", ScriptedBench)
 async def own_id(bench):
-    """Who is told to ring itself says so."""
+    """A side that is told to ring itself says so."""
     await bench.load(ivshmem=f"peer_vmid={DRIVER_ID}")
     await bench.logs(WRONG)
 
@@ -86,8 +86,8 @@ async def contradicted_later(bench):
 
 @test("/driver/peer/quiet", ScriptedBench)
 async def quiet(bench):
-    """A device side that says nothing: the log says who is rung, what stands in
-    the block of ids, and what to look at, once and not too early."""
+    """A device side that says nothing: the log says which id is rung, what
+    stands in the block of ids, and what to look at, once and not too early."""
     side = bench.side
     side.deaf = True
     begin = await bench.uptime()

@@ -80,8 +80,8 @@ async def asleep(side):
 
 
 async def sleeps(bench, state, level):
-    """The devices are reset before the sleep and set up after it; who uses them
-    does not notice."""
+    """The devices are reset before the sleep and set up after it; tasks that use
+    them do not notice."""
     await can_sleep(bench, state, level)
     side, disk, job = await in_use(bench)
     devices = await bench.virtio_devices()
@@ -145,7 +145,7 @@ async def restarted_meanwhile(bench):
 @test("/driver/sleep/restarted-on-the-way", ScriptedBench)
 async def restarted_on_the_way(bench):
     """So is one that starts anew when not all drivers sleep yet, without an
-    answer to who goes to sleep just then."""
+    answer to a driver side that goes to sleep just then."""
     await can_sleep(bench, "freeze", "devices")
     side, disk, job = await in_use(bench)
 

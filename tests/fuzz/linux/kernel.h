@@ -11,10 +11,10 @@
  * Included in front of everything else, in place of the headers of the kernel
  * that user space does not have.  Names and meanings are the kernel's.
  *
- * There is one processor and one thread.  Who sleeps calls kernel_sleep(), from
- * where the device side and works go on; interrupts come from there only.
- * Locks cannot be contended then, but that one is taken twice, or held by
- * somebody who sleeps, is found.
+ * There is one processor and one thread.  Whatever sleeps calls kernel_sleep(),
+ * from where the device side and works go on; interrupts come from there only.
+ * Locks cannot be contended then, but that one is taken twice, or held by a
+ * sleeper, is found.
  */
 
 #include <assert.h>
@@ -260,7 +260,7 @@ static inline void spin_unlock(spinlock_t *lock)
 #define spin_unlock_irq(lock)               spin_unlock(lock)
 #define spin_lock_irqsave(lock, flags)      ((flags) = 0, spin_lock(lock))
 #define spin_unlock_irqrestore(lock, flags) ((void)(flags), spin_unlock(lock))
-/* Held by who sleeps, and then nobody who runs meanwhile may want it */
+/* Held by a sleeper, and then nothing that runs meanwhile may want it */
 struct mutex {
     bool held;
 };
@@ -368,7 +368,7 @@ static inline long wait_for_completion_timeout(struct completion *c,
 
 /*
  * Works: run when nobody else does, or while somebody sleeps.  One that waits
- * for others must not do the latter: who sleeps could be one of them, and
+ * for others must not do the latter: the sleeper could be one of them, and
  * cannot go on before what runs on top of it has ended.
  */
 
@@ -448,7 +448,7 @@ void flush_work(struct work_struct *work);
 
 /**
  * cancel_work_sync: take a work from the queue
- * @work: an initialized work, which must not be running: who waits for it then
+ * @work: an initialized work, which must not be running: a waiter for it then
  *        would wait for ever
  */
 void cancel_work_sync(struct work_struct *work);
