@@ -13,6 +13,7 @@ F_CONFIG_WCE = 1 << 11
 F_INDIRECT_DESC = 1 << 28
 F_VERSION_1 = 1 << 32
 F_ACCESS_PLATFORM = 1 << 33
+F_RING_RESET = 1 << 40
 
 DESC_NEXT = 1
 DESC_WRITE = 2
@@ -206,8 +207,10 @@ class Device:
             self.queues[index] = Queue(self.side.memory, size, *addresses)
         return b""
 
-    def _reset_vqueue(self, _):
-        # Nobody has negotiated VIRTIO_F_RING_RESET.
+    def _reset_vqueue(self, payload):
+        index, = struct.unpack("<I", payload)
+        if self.driver_features & F_RING_RESET:
+            self.queues.pop(index, None)
         return b""
 
     def _get_shm(self, payload):

@@ -7,12 +7,11 @@ import struct
 
 import wire
 from bench import ScriptedBench
-from devices import F_FLUSH, SECTOR, Device, Disk
+from devices import F_FLUSH, F_RING_RESET, SECTOR, Device, Disk
 from harness import Skip, test
 from test_gone import HoldingDisk, fail, held_disk, read, write
 
 F_IN_ORDER = 1 << 35
-F_RING_RESET = 1 << 40
 USED_NO_NOTIFY = 1
 
 
@@ -134,6 +133,47 @@ async def put_there_late(bench):
     memory.write(driver + 2, wire.le16(after))
     await fail([late])
     await bench.logs("device 1: removed")
+
+
+class Requeue(Device):
+    """The device of tests/driver/module/virtio_requeue.c, which keeps all."""
+
+    device_id = 0x7ffd
+    features = Device.features | F_RING_RESET
+
+    def __init__(self):
+        super().__init__()
+        self.holds = 0
+
+    def serve(self, index):
+        self.holds += len(list(self.queues[index].chains()))
+
+
+@test("/driver/drain/queue-begins-anew", ScriptedBench)
+async def queue_begins_anew(bench):
+    """What is in a queue that was reset, and used again, is failed like all
+    else; what was there before is not."""
+    side = bench.side
+    device = side.add(1, Requeue())
+    await bench.shell("modprobe virtio_requeue")
+    await bench.load()
+    await side.until_up()
+    files = "/sys/bus/virtio/drivers/virtio_requeue/virtio*"
+    for wanted in range(1, 6):
+        await bench.shell(f"echo 1 >$(echo {files}/add)")
+        await side.until(lambda wanted=wanted: device.holds == wanted,
+                         "a request to hold")
+    before = device.queues[0]
+    await bench.shell(f"echo 16 >$(echo {files}/resize)")
+    assert device.queues[0] is not before and device.queues[0].size == 16
+    for wanted in range(6, 9):
+        await bench.shell(f"echo 1 >$(echo {files}/add)")
+        await side.until(lambda wanted=wanted: device.holds == wanted,
+                         "a request to hold")
+    side.unplug(1)
+    await bench.logs("virtio_requeue .*: 8 requests: 3 ended, 3 of them failed,"
+                     " 5 recycled, 0 left")
+    await bench.shell("rmmod virtio_requeue")
 
 
 class FileSystem(Device):
