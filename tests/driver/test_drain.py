@@ -6,7 +6,7 @@ import asyncio
 import struct
 
 import wire
-from bench import ScriptedBench
+from bench import VDA, ScriptedBench
 from devices import F_FLUSH, F_RING_RESET, SECTOR, Device, Disk
 from harness import Skip, test
 from test_gone import HoldingDisk, fail, held_disk, read, write
@@ -311,6 +311,64 @@ class NotProvenBench(ScriptedBench):
         if reports := self.machine.reports(self._log_start):
             raise AssertionError("the kernel reports: " + "\n".join(reports))
         await self.drop_machine()
+
+
+class SwapBench(NotProvenBench):
+    """A machine that ends up without the disk that it swaps to."""
+
+
+class SwapDisk(Disk):
+    """A disk to which writes can be stopped."""
+
+    def __init__(self):
+        super().__init__(64 << 20)
+        self.stopped = False
+        self.holds = 0
+
+    def serve(self, index):
+        queue = self.queues[index]
+        done = False
+        for head, buffers in queue.chains():
+            kind, = self.side.memory.unpack("<I", buffers[0].address)
+            if self.stopped and kind == self.WRITE:
+                self.holds += 1
+            else:
+                queue.push(head, self.process(buffers))
+                done = True
+        if done:
+            self.side.send(wire.event(wire.EVENT_USED, self.number, index))
+
+
+# KiB of memory that the kernel keeps free, and that are left for it
+RESERVE, LEFT = 40960, 32768
+
+
+@test("/driver/drain/swap", SwapBench)
+async def swap(bench):
+    """The disk that memory is swapped out to goes while it is: to fail its
+    requests takes no memory that would have to be swapped out."""
+    side = bench.side
+    disk = side.add(1, SwapDisk())
+    await bench.load()
+    await side.until_up()
+    await bench.until_disk()
+    await bench.shell(f"mkswap {VDA} >/dev/null && swapon {VDA}")
+    disk.stopped = True
+    await bench.shell("echo 200 >/proc/sys/vm/swappiness &&"
+                      f" echo {RESERVE} >/proc/sys/vm/min_free_kbytes &&"
+                      " mkdir /run/full &&"
+                      " mount -t tmpfs -o size=100% tmpfs /run/full")
+    free = int(await bench.shell(
+        "sed -n 's/^MemFree: *\\([0-9]*\\).*/\\1/p' /proc/meminfo"))
+    # Pages of zeros are not written at all.
+    job = bench.run("yes 0123456789abcdef | dd of=/run/full/data bs=64k"
+                    f" count={(free - LEFT) // 64} iflag=fullblock 2>/dev/null")
+    await side.until(lambda: disk.holds >= 8, "pages to be swapped out")
+    side.unplug(1)
+    await bench.logs("device 1: removed")
+    await bench.shell("echo 4096 >/proc/sys/vm/min_free_kbytes")
+    await job.wait()
+    await bench.logs("Write-error on swap-device")
 
 
 class IommuBench(NotProvenBench):
