@@ -4,6 +4,7 @@
 import asyncio
 import json
 import os
+import signal
 
 import machines
 from bench import BUILD, QEMU, Bench
@@ -92,6 +93,12 @@ class DeviceProcess(machines.Process):
         if self._reader:
             await self._reader
 
+    async def crash(self):
+        """End it so that it can do nothing about it."""
+        self._ending = True
+        os.kill(self.pid, signal.SIGKILL)
+        await self.stop()
+
 
 class ProcessBench(Bench):
     """A bench with QEMU's ivshmem-server and, from each test's begin to its
@@ -128,6 +135,10 @@ class ProcessBench(Bench):
         if self.process:
             await self.process.stop()
             self.process = None
+
+    async def crash_process(self):
+        await self.process.crash()
+        self.process = None
 
     async def drop_machine(self):
         await self.stop_process()

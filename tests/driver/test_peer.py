@@ -15,6 +15,7 @@ from wire import le16, le32
 
 WRONG = "peer_vmid=.* is rung, but"
 QUIET = "nothing has come for 5 s"
+WAITING = "waiting for the device side's mark"
 NOBODY = "no device side so far"
 # Seconds until the log says that
 QUIET_TIME = 5
@@ -166,7 +167,7 @@ async def mark_without_a_ring(bench):
     side.add(1, bench.short_lived())
     side.link.withdraw()
     await bench.load()
-    await bench.logs("waiting for the device side's mark")
+    await bench.logs(WAITING)
     side.link.announce()
     await side.until_up()
     assert side.link.driver_id() == DRIVER_ID
@@ -219,13 +220,15 @@ async def nothing_loads_it(bench):
 @test("/driver/peer/either-first", ProcessBench)
 async def either_first(bench):
     """The device process starts before the module is loaded, or after that; it
-    has another id then, and the mark of the one before it is still there."""
-    for first in True, False:
-        if not first:
-            await bench.stop_process()
+    has another id then. The mark of one that ended is not there any more, that
+    of one that crashed is."""
+    for end, word in ((None, None), (bench.stop_process, WAITING),
+                      (bench.crash_process, QUIET)):
+        if end:
+            await end()
         await bench.load()
-        if not first:
-            await bench.logs(QUIET)
+        if end:
+            await bench.logs(word)
             await bench.start_process()
         await bench.add_disk("disk", 0)
         await bench.until_disk()
