@@ -13,6 +13,14 @@ KERNELS = {
     "trixie": "6.12",
     "trixie-rt": "6.12 with PREEMPT_RT",
     "trixie-backports": "7.3",
+    "debug": "6.12 with KASAN, UBSAN and lockdep",
+    "kcsan": "6.12 with KCSAN and lockdep",
+}
+# Those that scripts/build-debug-kernel builds, and how many times as long as with
+# Debian's all takes that runs on them
+SLOWNESS = {
+    "debug": 4,
+    "kcsan": 4,
 }
 ARCHITECTURES = {
     "arm64": "qemu-system-aarch64",
@@ -36,6 +44,11 @@ class Kernel:
         return f"{self.name}-{self.arch}"
 
     @property
+    def slowness(self):
+        """What limits of time have to be multiplied by."""
+        return SLOWNESS.get(self.name, 1)
+
+    @property
     def image(self):
         return os.path.join(BUILD, "kernel", str(self), "vmlinuz")
 
@@ -53,6 +66,8 @@ class Kernel:
     def missing(self):
         """What must have been built before and is not there: an empty text,
         or the path and how to make it."""
+        if self.name in SLOWNESS and self.arch != DEFAULT.arch:
+            return f"there is no {self}: --kernel {self.name} is an arm64 one"
         for path in qemu(self.arch), self.image, self.initrd:
             if not os.path.exists(path):
                 return (f"{os.path.relpath(path, TOP)} is missing: run 'make"
