@@ -12,7 +12,8 @@ import tempfile
 import kernels
 import machines
 from devices import Disk, Memory, Rng
-from machine import PATIENCE, DriverMachine, Failure
+from machine import DriverMachine, Failure
+from patience import PATIENCE, within
 from side import Side
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
@@ -82,7 +83,7 @@ class Bench:
         self.broken = asyncio.get_running_loop().create_future()
         self.machine = DriverMachine(self.output, self._ended, self.directory)
         ivshmem = await self.open_link()
-        async with asyncio.timeout(2 * PATIENCE):
+        async with within(2 * PATIENCE):
             await self.machine.start_machine(
                 self.kernel, self._initrd(), self.ram, ivshmem, self.cpus,
                 self.memory_size, self.arguments, self.adjust)
@@ -151,7 +152,7 @@ class Bench:
         none if it cannot say so any more."""
         start = len(self.machine.kernel_log)
         try:
-            async with asyncio.timeout(10):
+            async with within(10):
                 await self.shell("echo w >/proc/sysrq-trigger")
                 await self.machine.read_log()
         except (TimeoutError, AssertionError):
@@ -268,4 +269,4 @@ class ScriptedBench(Bench):
         self.side.close()
 
 
-__all__ = ["Bench", "ScriptedBench", "Failure", "PATIENCE", "VDA", "VDB"]
+__all__ = ["Bench", "ScriptedBench", "Failure", "VDA", "VDB"]

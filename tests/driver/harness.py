@@ -7,6 +7,8 @@ import traceback
 from dataclasses import dataclass
 from typing import Callable
 
+import patience
+
 TESTS = []
 # More than any test takes; what waits for something has a limit of its own.
 TEST_LIMIT = 600
@@ -69,7 +71,7 @@ async def run(test_, bench, seed):
 async def _limited(test_, bench):
     """Run the function of a test until its end, or that of the machine."""
     task = asyncio.create_task(test_.function(bench, *test_.arguments))
-    limit = FULL_LIMIT if bench.full else TEST_LIMIT
+    limit = patience.limit(FULL_LIMIT if bench.full else TEST_LIMIT)
     await asyncio.wait({task, bench.broken}, timeout=limit,
                        return_when=asyncio.FIRST_COMPLETED)
     if task.done() and not bench.broken.done():

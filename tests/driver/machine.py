@@ -7,10 +7,7 @@ import re
 
 import machines
 from machines import Failure
-
-# So long may take what ends soon when nothing is wrong. Machines are emulated,
-# and their host may be busy.
-PATIENCE = 90
+from patience import PATIENCE, limit, within
 
 # Freed memory is overwritten and checked, each object has red zones, some get
 # a page of their own; a task that is stuck is reported.
@@ -47,10 +44,11 @@ class Job:
 
     async def wait(self, seconds=PATIENCE):
         """Wait for the end; gives the exit status."""
-        done, _ = await asyncio.wait([self._status], timeout=seconds)
+        done, _ = await asyncio.wait([self._status],
+                                     timeout=limit(seconds))
         if not done:
             raise AssertionError(f"'{self.command}' has not ended after"
-                                 f" {seconds} s")
+                                 f" {limit(seconds)} s")
         return self._status.result()
 
     async def succeed(self, seconds=PATIENCE):
@@ -137,14 +135,14 @@ class DriverMachine(machines.Machine):
                     if re.search(pattern, line)]
 
         try:
-            async with asyncio.timeout(seconds):
+            async with within(seconds):
                 while len(found()) < count:
                     self._logged.clear()
                     await self._logged.wait()
         except TimeoutError:
             raise AssertionError(
                 f"the kernel's log has {len(found())} of {count} lines with"
-                f" '{pattern}' after {seconds} s") from None
+                f" '{pattern}' after {limit(seconds)} s") from None
         return found()
 
     async def read_log(self):
@@ -157,7 +155,7 @@ class DriverMachine(machines.Machine):
             seen += len(new)
             self._logged.clear()
             try:
-                async with asyncio.timeout(PATIENCE):
+                async with within(PATIENCE):
                     await self._logged.wait()
             except TimeoutError:
                 raise AssertionError(

@@ -8,7 +8,7 @@ import signal
 
 import machines
 from bench import BUILD, QEMU, Bench
-from machine import PATIENCE
+from patience import PATIENCE, limit, within
 
 SERVER = os.path.join(BUILD, "host", "contrib", "ivshmem-server",
                       "ivshmem-server")
@@ -54,7 +54,7 @@ class DeviceProcess(machines.Process):
 
     async def _answer(self, what):
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with within(PATIENCE):
                 return await self._answers.get()
         except TimeoutError:
             raise AssertionError(f"no answer to {what}") from None
@@ -79,12 +79,12 @@ class DeviceProcess(machines.Process):
                     and e["data"].get("device") == name]
 
         try:
-            async with asyncio.timeout(seconds):
+            async with within(seconds):
                 while not came():
                     self._event_came.clear()
                     await self._event_came.wait()
         except TimeoutError:
-            raise AssertionError(f"{name} is still there {seconds} s after"
+            raise AssertionError(f"{name} is still there {limit(seconds)} s after"
                                  " its removal") from None
         self._events.remove(came()[0])
 

@@ -7,6 +7,7 @@ import itertools
 
 import wire
 from link import Link
+from patience import limit, within
 from wire import Message, le16
 
 # The addresses that a device number can have
@@ -146,12 +147,12 @@ class Side:
         """Wait until condition() holds, which is looked at whenever messages
         have come."""
         try:
-            async with asyncio.timeout(seconds):
+            async with within(seconds):
                 while not condition():
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
-            raise AssertionError(f"{what}: not within {seconds} s") from None
+            raise AssertionError(f"{what}: not within {limit(seconds)} s") from None
 
     async def until_up(self, *numbers, seconds=60):
         """Wait until drivers use these devices, or all there are."""

@@ -5,11 +5,12 @@ import asyncio
 import struct
 
 import wire
-from bench import FUNCTION, PATIENCE, VDA, ScriptedBench
+from bench import FUNCTION, VDA, ScriptedBench
 from devices import (DESC_INDIRECT, DESC_NEXT, DESC_WRITE, F_INDIRECT_DESC,
                      SECTOR, Disk, Rng)
 from harness import Skip, test
 from link import HEAD, NUM_SLOTS
+from patience import PATIENCE, within
 from scripts import Keep
 
 F_RING_PACKED = 1 << 34
@@ -500,7 +501,8 @@ async def shutdown(bench):
         "grep -qw virtio_dev_shutdown /proc/kallsyms").wait() == 0
     side.deaf = True
     bench.run("reboot -f")
-    await asyncio.wait_for(bench.machine.wait(), PATIENCE)
+    async with within(PATIENCE):
+        await bench.machine.wait()
     asked = [m for m in side.link.receive() if not m.is_event]
     # What nobody waits for has no token.
     first, *others = [m for m in asked if m.token]

@@ -5,11 +5,12 @@ the log says where ids are wrong or nobody answers."""
 import asyncio
 
 import wire
-from bench import PATIENCE, ScriptedBench
+from bench import ScriptedBench
 from devices import Rng
 from harness import test
 from link import (DRIVER_ID, HEAD, IDS, IDS_MAGIC, MEMORY_SIZE, NUM_SLOTS,
                   OWN_ID)
+from patience import PATIENCE, within
 from process import ProcessBench
 from wire import le16, le32
 
@@ -29,7 +30,7 @@ async def driver_writes(side, count):
     """Wait until the driver, which rings somebody else, has written messages
     to its queue."""
     queue = side.link.driver_queue
-    async with asyncio.timeout(PATIENCE):
+    async with within(PATIENCE):
         while (queue.get(HEAD) - queue.index) % NUM_SLOTS < count:
             await asyncio.sleep(0.02)
 
