@@ -77,6 +77,9 @@ class Bench:
         self.random.seed(seed)
         if self.machine is None:
             await self._boot()
+            if reports := self.machine.reports():
+                raise AssertionError("the kernel reports at its start: "
+                                     + "\n".join(reports))
         self._log_start = len(self.machine.kernel_log)
 
     async def _boot(self):

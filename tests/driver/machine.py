@@ -20,10 +20,12 @@ oops=panic printk.devkmsg=on log_buf_len=4M"""
 # What must not stand in the log of a kernel that is well.
 REPORT = re.compile(
     r"WARNING:|BUG|Oops|Call trace|Unable to handle|INFO: task|blocked for more"
-    r"|rcu.*(stall|detected)|lockup|KFENCE|KASAN|UBSAN|Poison overwritten"
-    r"|Redzone|[Cc]orruption|possible (circular|recursive)|inconsistent lock"
-    r"|refcount_t|sleeping function|scheduling while|use-after-free"
-    r"|\(not tainted\) .*segfault|Kernel panic")
+    r"|rcu.*(stall|detected)|lockup|KFENCE|KASAN|KCSAN:|UBSAN|ODEBUG"
+    r"|Poison overwritten|Redzone|[Cc]orruption|possible (circular|recursive)"
+    r"|inconsistent lock|refcount_t|sleeping function|scheduling while"
+    r"|use-after-free(?! debug is enabled)|\(not tainted\) .*segfault|Kernel panic"
+    # What checks has given up, and finds nothing any more.
+    r"|lockdep is turned off|DMA-API:.*out of memory")
 
 
 class Job:
