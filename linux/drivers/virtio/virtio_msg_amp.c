@@ -1256,10 +1256,18 @@ static unsigned long amp_beat(struct virtio_msg_amp *amp)
 	return min(period, timeout);
 }
 
+/*
+ * In hard interrupts.  But to ask for that promises to take no lock that sleeps
+ * on PREEMPT_RT, which holds only there, see amp_heartbeat(); elsewhere it is
+ * where all timers of this kind run.
+ */
+#define AMP_HEARTBEAT_MODE	(IS_ENABLED(CONFIG_PREEMPT_RT) ? \
+				 HRTIMER_MODE_REL_HARD : HRTIMER_MODE_REL)
+
 static void amp_start_heartbeat(struct virtio_msg_amp *amp, unsigned long wait)
 {
 	hrtimer_start(&amp->heartbeat, ns_to_ktime(jiffies_to_nsecs(wait)),
-		      HRTIMER_MODE_REL_HARD);
+		      AMP_HEARTBEAT_MODE);
 }
 
 static void amp_beat_work(struct work_struct *work)
@@ -1567,7 +1575,7 @@ int virtio_msg_amp_init(struct virtio_msg_amp *amp, void *driver_queue,
 	INIT_WORK(&amp->breaking, amp_break_work);
 	INIT_WORK(&amp->beating, amp_beat_work);
 	hrtimer_setup(&amp->heartbeat, amp_heartbeat, CLOCK_MONOTONIC,
-		      HRTIMER_MODE_REL_HARD);
+		      AMP_HEARTBEAT_MODE);
 	INIT_DELAYED_WORK(&amp->hasten, amp_hasten_work);
 	INIT_DELAYED_WORK(&amp->hurry, amp_hurry_work);
 	INIT_DELAYED_WORK(&amp->flushing, amp_flush_work);

@@ -478,7 +478,8 @@ struct hrtimer {
 #ifndef CLOCK_MONOTONIC
 #define CLOCK_MONOTONIC         1
 #endif
-#define HRTIMER_MODE_REL_HARD   0
+#define HRTIMER_MODE_REL        1
+#define HRTIMER_MODE_REL_HARD   9
 
 #define hrtimer_setup(timer, f, clock, mode) \
     (INIT_LIST_HEAD(&(timer)->entry), (timer)->function = (f))
