@@ -39,6 +39,8 @@ override SUITE := scripts/run-suite
 KERNELS := bookworm-arm64 bookworm-amd64 trixie-arm64 trixie-amd64 \
            trixie-backports-arm64 trixie-backports-amd64
 KERNELS_LONG := trixie-rt-arm64
+# Those that find faults at run time, where all takes several times as long
+KERNELS_DEBUG := debug-arm64 kcsan-arm64
 # The whole driver suite runs with trixie-arm64 in each check, a part of it with
 # the others; the whole with each is in check-long.
 KERNELS_PART := $(filter-out trixie-arm64,$(KERNELS))
@@ -90,9 +92,16 @@ arm64: stage
 # The kernel modules
 #
 
-MODULES := $(KERNELS:%=modules-%) $(KERNELS_LONG:%=modules-%)
-.PHONY: modules $(MODULES)
+MODULES := $(KERNELS:%=modules-%) $(KERNELS_LONG:%=modules-%) \
+           $(KERNELS_DEBUG:%=modules-%)
+KERNEL_BUILDS := $(KERNELS_DEBUG:%=kernel-%)
+.PHONY: modules $(MODULES) $(KERNEL_BUILDS)
 modules: $(KERNELS:%=modules-%)
+
+$(KERNEL_BUILDS): kernel-%: deps
+	@$(STEP) $@ "building the kernel $*" scripts/build-debug-kernel $*
+
+$(KERNELS_DEBUG:%=modules-%): modules-%: kernel-%
 
 $(MODULES): modules-%: deps
 	@$(STEP) $@ "building the kernel modules for $*" scripts/build-modules $*
@@ -103,7 +112,7 @@ $(MODULES): modules-%: deps
 
 DRIVER := --kernel $(KERNEL) --arch $(ARCH)
 IMAGES := $(KERNELS:%=images-%)
-IMAGES_LONG := $(KERNELS_LONG:%=images-%)
+IMAGES_LONG := $(KERNELS_LONG:%=images-%) $(KERNELS_DEBUG:%=images-%)
 .PHONY: images $(IMAGES) $(IMAGES_LONG) demo demo-local demo-shell
 images: images-$(KERNEL)-$(ARCH)
 
@@ -199,6 +208,17 @@ driver-long: $(DRIVERS_LONG)
 $(DRIVERS_LONG): driver-long-%: images-%
 	@TEST_TIMEOUT=28800 $(SUITE) $@ tests/driver/run \
 		$(if $(filter $*,$(KERNELS_FULL)),--full) \
+		$(call driver-machine,$*)
+
+# With kernels that watch what the modules do: what such a kernel reports fails
+# the test in which it does.
+DRIVERS_DEBUG := $(KERNELS_DEBUG:%=driver-%)
+.PHONY: driver-debug $(DRIVERS_DEBUG)
+driver-debug:
+	@$(MAKE) -k $(DRIVERS_DEBUG)
+
+$(DRIVERS_DEBUG): driver-%: images-%
+	@TEST_TIMEOUT=14400 $(SUITE) $@ tests/driver/run \
 		$(call driver-machine,$*)
 
 # Either side is killed, unloaded or reset under load and comes back.
@@ -342,6 +362,7 @@ check-long:
 	@rc=0; \
 	$(MAKE) hostile-long || rc=1; \
 	$(MAKE) driver-long || rc=1; \
+	$(MAKE) driver-debug || rc=1; \
 	$(MAKE) fuzz FUZZ_TIME=1800 || rc=1; \
 	$(foreach kernel,$(RESTARTS),$(MAKE) restart-image-$(kernel) && \
 		tests/driver/restart $(call driver-machine,$(kernel)) \
@@ -420,9 +441,13 @@ help:
 	@echo "               FUZZ_TARGET=... chooses one, see scripts/fuzz --list"
 	@echo "  hostile-long only the tests with a hostile peer, 20 minutes of them"
 	@echo "  check-long   what takes hours: each fuzzer for 30 minutes, each"
-	@echo "               mutant, either side stopped under load many times"
+	@echo "               mutant, either side stopped under load many times, and"
+	@echo "               driver-debug"
 	@echo "  driver       only the modules, in a booted machine, against a device"
 	@echo "               side that misbehaves; see tests/driver/run --help"
+	@echo "  driver-debug the same with kernels that are built to find faults, with"
+	@echo "               KASAN, UBSAN, lockdep and checks of objects, and with"
+	@echo "               KCSAN; to build them takes most of an hour, once"
 	@echo "  bench        measure start-up, memory, messages and round trips, and"
 	@echo "               compare with those of the revision BASELINE=$(BASELINE);"
 	@echo "               and virtio-blk-pci with that of the unchanged QEMU"
