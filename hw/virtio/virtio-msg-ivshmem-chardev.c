@@ -441,8 +441,8 @@ static gboolean ivshmem_chardev_timeout(gpointer opaque)
     if (s->num_vectors) {
         error_setg(&err, "the server gave us no vector that is an eventfd");
     } else {
-        error_setg(&err, "the server said nothing for %d s; is it an ivshmem "
-                   "server?", HANDSHAKE_TIMEOUT_MS / 1000);
+        error_setg(&err, "the server said nothing that helps for %d s; is it "
+                   "an ivshmem server?", HANDSHAKE_TIMEOUT_MS / 1000);
     }
     ivshmem_chardev_fail(s, err);
     return G_SOURCE_REMOVE;
@@ -453,6 +453,8 @@ static void ivshmem_chardev_handshake(IvshmemChardev *s)
 {
     g_autoptr(GMainContext) context = g_main_context_new();
     g_autoptr(GSource) timeout = g_timeout_source_new(HANDSHAKE_TIMEOUT_MS);
+    gint64 end = g_get_monotonic_time() +
+                 2 * HANDSHAKE_TIMEOUT_MS * G_TIME_SPAN_MILLISECOND;
 
     /* What the server has said counts, however late it is read */
     g_source_set_priority(timeout, G_PRIORITY_LOW);
@@ -463,6 +465,10 @@ static void ivshmem_chardev_handshake(IvshmemChardev *s)
                              s, context, true);
     while (s->state < DONE) {
         g_main_context_iteration(context, true);
+        /* A server that goes on talking keeps the timeout from its turn */
+        if (s->state < DONE && g_get_monotonic_time() >= end) {
+            ivshmem_chardev_timeout(s);
+        }
     }
     g_source_destroy(timeout);
     qemu_chr_fe_set_handlers(s->chr, NULL, NULL, NULL, NULL, NULL, NULL, true);

@@ -5,6 +5,7 @@
  */
 
 #include "qemu/osdep.h"
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include "libqtest.h"
 #include "virtio-msg-link.h"
@@ -37,6 +38,30 @@ typedef struct Case {
 
 static void server_silent(VMsgLink *link)
 {
+}
+
+/* A peer that has never come leaves, again and again, until nobody reads */
+static gpointer talk_on(gpointer fd)
+{
+    int64_t left = GINT64_TO_LE(5);
+
+    while (send(GPOINTER_TO_INT(fd), &left, sizeof(left), MSG_NOSIGNAL) ==
+           sizeof(left)) {
+    }
+    close(GPOINTER_TO_INT(fd));
+    return NULL;
+}
+
+static void server_endless(VMsgLink *link)
+{
+    struct timeval limit = { .tv_sec = 1 };
+    int fd = dup(link->server);
+
+    g_assert_cmpint(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit,
+                               sizeof(limit)), ==, 0);
+    vmsg_link_tell(link, 0, -1);
+    vmsg_link_tell(link, 0, -1);
+    g_thread_unref(g_thread_new("server", talk_on, GINT_TO_POINTER(fd)));
 }
 
 static void server_version(VMsgLink *link)
@@ -140,6 +165,11 @@ static const Case cases[] = {
         .server = server_silent,
         .args = LINK,
         .words = { "chardev=", "said nothing", "ivshmem server?" },
+    }, {
+        .path = "server/endless",
+        .server = server_endless,
+        .args = LINK,
+        .words = { "chardev=", "said nothing that helps", "ivshmem server?" },
     }, {
         .path = "server/wrong-version",
         .server = server_version,
