@@ -453,7 +453,10 @@ static void virtio_msg_bus_ivshmem_attached(void *opaque, bool attached)
 
 static void virtio_msg_bus_ivshmem_lost(void *opaque)
 {
-    virtio_msg_bus_fail(VIRTIO_MSG_BUS_DEVICE(opaque),
+    VirtIOMSGBusIvshmem *s = opaque;
+
+    timer_del(s->unheard_timer);
+    virtio_msg_bus_fail(VIRTIO_MSG_BUS_DEVICE(s),
                         "the shared memory has been taken away; it takes a "
                         "new ivshmem server to go on");
 }
@@ -462,6 +465,7 @@ static void virtio_msg_bus_ivshmem_mem_lost(void *opaque)
 {
     VirtIOMSGBusIvshmem *s = opaque;
 
+    timer_del(s->unheard_timer);
     s->mem_lost = true;
     virtio_msg_bus_fail(VIRTIO_MSG_BUS_DEVICE(s),
                         "the driver side's memory has been taken away; "
