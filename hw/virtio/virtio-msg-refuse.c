@@ -31,10 +31,21 @@ static const VirtIOMSGRefusal refusals[] = {
         .reason = "the memory that it adds is this machine's, where its driver "
                   "does not find it",
     },
+    {
+        .type = "virtio-pmem",
+        .reason = "the memory that it shows is this machine's, where its "
+                  "driver does not find it",
+    },
+#define NO_VHOST "vhost does not reach the memory of another machine"
+    { .type = "vhost-scsi-common", .reason = NO_VHOST },
+    { .type = "vhost-user-base", .reason = NO_VHOST },
+    { .type = "vhost-user-scmi", .reason = NO_VHOST },
+    { .type = "vhost-vdpa-device", .reason = NO_VHOST },
 };
 
 bool virtio_msg_refuse(VirtIODevice *vdev, Error **errp)
 {
+    VirtioDeviceClass *vdc = VIRTIO_DEVICE_GET_CLASS(vdev);
     Object *obj = OBJECT(vdev);
     size_t i;
 
@@ -44,6 +55,11 @@ bool virtio_msg_refuse(VirtIODevice *vdev, Error **errp)
                        refusals[i].type, refusals[i].reason);
             return true;
         }
+    }
+    if (vdc->get_vhost && vdc->get_vhost(vdev)) {
+        error_setg(errp, "%s cannot stand on virtio-msg with this backend: "
+                   NO_VHOST, object_get_typename(obj));
+        return true;
     }
     return false;
 }
