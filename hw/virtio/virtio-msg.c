@@ -666,7 +666,8 @@ static bool virtio_msg_slot_set_queue(VirtIOMSGSlot *slot, uint32_t n,
     virtio_queue_set_rings(vdev, n, 0, 0, 0);
     virtio_queue_set_num(vdev, n, max);
 
-    if (!size || size > max || !desc || (!packed && !is_power_of_2(size))) {
+    if (!size || size > max || !desc || !driver || !device ||
+        (!packed && !is_power_of_2(size))) {
         return false;
     }
 

@@ -1224,6 +1224,24 @@ static void test_mem_hole(void)
     vmsg_test_stop(&t);
 }
 
+/* Where memory begins at 0, that is an address, but not one of a queue */
+static void test_memory_at_0(void)
+{
+    VMsgTest t;
+
+    vmsg_test_start(&t, ",mem-offset=0", RNG);
+    vmsg_negotiate(t.link, 0, 0);
+    g_assert_cmpuint(vmsg_set_vqueue(t.link, 0, 0, 8, 0, PAGE, 2 * PAGE), ==,
+                     0);
+    g_assert_cmpuint(vmsg_set_vqueue(t.link, 0, 0, 8, PAGE, 0, 2 * PAGE), ==,
+                     0);
+    g_assert_cmpuint(vmsg_set_vqueue(t.link, 0, 0, 8, PAGE, 2 * PAGE, 0), ==,
+                     0);
+    g_assert_cmpuint(vmsg_set_vqueue(t.link, 0, 0, 8, PAGE, 2 * PAGE,
+                                     3 * PAGE), ==, 8);
+    vmsg_test_stop(&t);
+}
+
 static void test_no_memory(void)
 {
     VMsgTest t = { .link = vmsg_link_new(VMSG_SHM_SIZE, VMSG_RAM_SIZE) };
@@ -1370,6 +1388,7 @@ int main(int argc, char **argv)
     TEST("link/several", test_many_links);
     TEST("link/several-with-many-devices", test_many_links_and_devices);
     TEST("memory/hole", test_mem_hole);
+    TEST("memory/at-0", test_memory_at_0);
     TEST("memory/none", test_no_memory);
     TEST("memory/stays", test_memory_stays);
     TEST("memory/of-the-machine", test_memory_of_the_machine);
