@@ -308,6 +308,7 @@ static void virtio_msg_slot_reset(VirtIOMSGSlot *slot)
     slot->event_config = false;
     bitmap_zero(slot->used, VIRTIO_QUEUE_MAX);
     bitmap_zero(slot->deferred, VIRTIO_QUEUE_MAX);
+    bitmap_zero(slot->kicked, VIRTIO_QUEUE_MAX);
 }
 
 static bool virtio_msg_slot_features_ok(VirtIOMSGSlot *slot)
@@ -366,6 +367,7 @@ static void virtio_msg_slot_run_queue(VirtIOMSGSlot *slot, unsigned n)
         set_bit(n, slot->deferred);
         return;
     }
+    set_bit(n, slot->kicked);
     virtio_queue_set_credit(slot->vdev, n, QUEUE_CREDIT);
     virtio_queue_notify(slot->vdev, n);
 }
@@ -383,8 +385,13 @@ static void virtio_msg_slot_vmstate_change(DeviceState *d, bool running)
 {
     VirtIOMSGSlot *slot = VIRTIO_MSG_SLOT(d);
 
+    if (!running) {
+        return;
+    }
+    /* A bottom half that found the machine stopped may have dropped a kick */
+    bitmap_or(slot->deferred, slot->deferred, slot->kicked, VIRTIO_QUEUE_MAX);
     /* Not at once: others are still to hear that the machine runs */
-    if (running && !bitmap_empty(slot->deferred, VIRTIO_QUEUE_MAX)) {
+    if (!bitmap_empty(slot->deferred, VIRTIO_QUEUE_MAX)) {
         qemu_bh_schedule(slot->deferred_bh);
     }
 }
@@ -735,6 +742,7 @@ static bool virtio_msg_reset_vqueue(VirtIOMSGSlot *slot,
         trace_virtio_msg_vqueue_reset(virtio_msg_name(slot->transport),
                                       slot->dev_num, n);
         virtio_queue_reset(slot->vdev, n);
+        clear_bit(n, slot->kicked);
         clear_bit(n, slot->deferred);
         clear_bit(n, slot->used);
     }

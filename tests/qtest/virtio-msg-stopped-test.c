@@ -218,6 +218,30 @@ static void test_no_kick_is_lost(void)
     disk_stop(&d);
 }
 
+/*
+ * A device can drop a kick of before in a bottom half that found the machine
+ * stopped.  So each queue in use is looked at when it goes on; here for a
+ * request that the device was not told of.
+ */
+static void test_queue_in_use(void)
+{
+    Write w;
+    Disk d;
+
+    disk_start(&d, FILE_DRIVE, "", "");
+    disk_up(&d);
+    w = disk_add(&d, 4);
+    vmsg_queue_kick(&d.q);
+    disk_wait(&d, w, 4);
+    w = disk_add(&d, 5);
+    settle(&d.t);
+    g_assert_cmpuint(taken(&d.t, DISK0, 0), ==, 1);
+    stop(&d.t);
+    cont(&d.t);
+    disk_wait(&d, w, 5);
+    disk_stop(&d);
+}
+
 /* A driver that comes while the machine has not begun to run */
 static void test_at_start(void)
 {
@@ -449,6 +473,7 @@ int main(int argc, char **argv)
 
     TEST("stop", test_stop);
     TEST("no-kick-is-lost", test_no_kick_is_lost);
+    TEST("queue-in-use", test_queue_in_use);
     TEST("at-start", test_at_start);
     TEST("write-error", test_write_error);
     TEST("receive", test_receive);

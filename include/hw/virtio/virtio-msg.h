@@ -72,6 +72,8 @@ struct VirtIOMSGSlot {
      */
     DECLARE_BITMAP(deferred, VIRTIO_QUEUE_MAX);
     QEMUBH *deferred_bh;
+    /* Those that the device has been told of since they were set up */
+    DECLARE_BITMAP(kicked, VIRTIO_QUEUE_MAX);
 
     bool dirty;                 /* on the transport's list of those */
     QTAILQ_ENTRY(VirtIOMSGSlot) next;
