@@ -16,11 +16,11 @@ KERNELS = {
     "debug": "6.12 with KASAN, UBSAN and lockdep",
     "kcsan": "6.12 with KCSAN and lockdep",
 }
-# Those that scripts/build-debug-kernel builds, and how many times as long as with
-# Debian's all takes that runs on them
+# Those that scripts/build-debug-kernel builds, and how many times as long as on
+# Debian's all takes there
 SLOWNESS = {
-    "debug": 4,
-    "kcsan": 4,
+    "debug": 8,
+    "kcsan": 3,
 }
 ARCHITECTURES = {
     "arm64": "qemu-system-aarch64",

@@ -23,7 +23,8 @@ REPORT = re.compile(
     r"|rcu.*(stall|detected)|lockup|KFENCE|KASAN|KCSAN:|UBSAN|ODEBUG"
     r"|Poison overwritten|Redzone|[Cc]orruption|possible (circular|recursive)"
     r"|inconsistent lock|refcount_t|sleeping function|scheduling while"
-    r"|use-after-free(?! debug is enabled)|\(not tainted\) .*segfault|Kernel panic"
+    r"|use-after-free(?! debug is enabled)|\(not tainted\) .*segfault"
+    r"|Kernel panic"
     # What checks has given up, and finds nothing any more.
     r"|lockdep is turned off|DMA-API:.*out of memory")
 

@@ -84,8 +84,9 @@ class DeviceProcess(machines.Process):
                     self._event_came.clear()
                     await self._event_came.wait()
         except TimeoutError:
-            raise AssertionError(f"{name} is still there {limit(seconds)} s after"
-                                 " its removal") from None
+            raise AssertionError(
+                f"{name} is still there {limit(seconds)} s after its removal"
+            ) from None
         self._events.remove(came()[0])
 
     async def stop(self):

@@ -152,7 +152,8 @@ class Side:
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
-            raise AssertionError(f"{what}: not within {limit(seconds)} s") from None
+            raise AssertionError(
+                f"{what}: not within {limit(seconds)} s") from None
 
     async def until_up(self, *numbers, seconds=60):
         """Wait until drivers use these devices, or all there are."""
