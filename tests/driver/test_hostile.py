@@ -8,7 +8,7 @@ import time
 import wire
 from bench import VDA, ScriptedBench
 from devices import Disk, Rng
-from harness import test
+from harness import Skip, test
 from link import HEAD, NUM_SLOTS, PAGE_SIZE, QUEUES_END, SLOTS, TAIL
 from patience import limit
 from scripts import to
@@ -497,7 +497,10 @@ async def flood_of_news(bench):
         await side.ping()
         side.send(*(wire.event_device(number, wire.DEVICE_REMOVED)
                     for number in side.devices))
-        most = LINES_A_MINUTE * int(1 + (await bench.uptime() - begin) / 60)
+        minutes = (await bench.uptime() - begin) / 60
+        most = LINES_A_MINUTE * int(1 + minutes)
+        if bench.kernel.slowness > 1 and 1 < minutes > come / LINES_A_MINUTE:
+            raise Skip("on this kernel devices come too slowly to be too many")
     await bench.machine.read_log()
     for text in "virtio id", "removed":
         said = sum(text in line for line in bench.log())
