@@ -148,6 +148,11 @@ class Link:
         return (queue.get(TAIL) - queue.index - 1) % NUM_SLOTS
 
     @property
+    def all_read(self):
+        """The driver has read all that was sent."""
+        return self.room() == NUM_SLOTS - 1 and not self._waiting
+
+    @property
     def backlog(self):
         """How many messages wait for room."""
         return len(self._waiting)

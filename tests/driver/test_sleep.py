@@ -4,6 +4,8 @@
 Nothing could wake the emulated machine up, so that the kernel's own test of the
 way there and back is what runs: it goes down to one level, and up again."""
 
+import asyncio
+
 import wire
 from bench import FUNCTION, VDA, ScriptedBench
 from devices import Disk, Rng
@@ -187,6 +189,30 @@ async def gone_meanwhile(bench):
         await bench.until_disk()
         await bench.unload()
         side.fresh()
+
+
+@test("/driver/sleep/removed-while-waking-up", ScriptedBench)
+async def removed_while_waking_up(bench):
+    """A device side that no longer has the devices says so again and again
+    while their drivers are woken up, which all of them are nevertheless."""
+    await can_sleep(bench, "freeze", "devices")
+    side, _, job = await in_use(bench)
+    run = go_down(bench, "freeze", "devices")
+    await asleep(side)
+    side.devices.clear()
+    while not run.ended:
+        for number in 1, 2:
+            # One that is read before the next comes keeps nobody busy.
+            if side.link.all_read:
+                side.send(wire.event_device(number, wire.DEVICE_REMOVED))
+            await asyncio.sleep(0)
+    assert await run.wait() == 0, run.output
+    assert await job.wait() != 0
+    for number in 1, 2, 3:
+        await bench.logs(f"device {number}: removed")
+    await bench.machine.read_log()
+    assert not [line for line in bench.log() if "does not wake up" in line]
+    assert not await bench.virtio_devices()
 
 
 @test("/driver/sleep/dead-meanwhile", ScriptedBench)

@@ -154,6 +154,17 @@ static void vm_pretend(struct virtio_msg_device *vmdev,
 }
 
 /*
+ * Nothing is asked of it.  A driver that is being woken up without its device
+ * gets answers to the end, whatever the device side says meanwhile: one whose
+ * restore fails is in no state to be removed.
+ */
+static bool vm_is_broken(const struct virtio_msg_device *vmdev)
+{
+	/* Pairs with the release in virtio_msg_thaw(). */
+	return !smp_load_acquire(&vmdev->absent) && READ_ONCE(vmdev->broken);
+}
+
+/*
  * Sends request, whose payload of request_len bytes is in place, and accepts
  * an answer with at least response_len bytes of payload.  A device that fails
  * to answer, or to answer sensibly, is not asked again.
@@ -164,12 +175,12 @@ static int vm_transfer(struct virtio_msg_device *vmdev, u8 msg_id,
 {
 	int err;
 
-	if (READ_ONCE(vmdev->broken))
+	if (vm_is_broken(vmdev))
 		return -EIO;
 
 	vm_request_init(vmdev, msg_id, request, request_len);
 	memset(response, 0, sizeof(*response));
-	if (vmdev->absent) {
+	if (READ_ONCE(vmdev->absent)) {
 		vm_pretend(vmdev, request, response);
 		return 0;
 	}
@@ -266,7 +277,7 @@ static int vm_finalize_features(struct virtio_device *vdev)
 	struct virtio_msg_features *features = &request.features;
 	u32 i;
 
-	if (READ_ONCE(vmdev->broken))
+	if (vm_is_broken(vmdev))
 		return -EIO;
 
 	vring_transport_features(vdev);
@@ -623,7 +634,7 @@ static void vm_reset(struct virtio_device *vdev)
 
 	vm_silence(vmdev);
 	WRITE_ONCE(vmdev->status, 0);
-	if (READ_ONCE(vmdev->broken)) {
+	if (vm_is_broken(vmdev)) {
 		virtio_msg_disarm(vmdev);
 		vm_reset_broken(vmdev);
 		return;
@@ -1209,17 +1220,19 @@ void virtio_msg_thaw(struct virtio_msg_device *vmdev)
 			     "device %u: not there after the sleep, giving it up\n",
 			     vmdev->dev_num);
 	flush_work(&vmdev->break_work);
-	WRITE_ONCE(vmdev->broken, false);
 	WRITE_ONCE(vmdev->absent, true);
+	WRITE_ONCE(vmdev->broken, false);
 	/* What has queues is awake. */
 	if (list_empty(&vmdev->vdev.vqs) &&
 	    virtio_device_restore(&vmdev->vdev))
 		dev_err(vm_parent(vmdev),
 			"device %u: its driver does not wake up\n",
 			vmdev->dev_num);
+	WRITE_ONCE(vmdev->broken, true);
+	/* A CPU that sees it pretend no longer sees that it is broken. */
+	smp_store_release(&vmdev->absent, false);
 	/* What was told nothing since its reset need not be reset again. */
 	virtio_msg_break(vmdev, same);
-	WRITE_ONCE(vmdev->absent, false);
 }
 EXPORT_SYMBOL_GPL(virtio_msg_thaw);
 #endif /* CONFIG_PM_SLEEP */
