@@ -251,6 +251,20 @@ class Rng(Device):
         return written
 
 
+class Requeue(Device):
+    """The device of tests/driver/module/virtio_requeue.c, which keeps all."""
+
+    device_id = 0x7ffd
+    features = Device.features | F_RING_RESET
+
+    def __init__(self):
+        super().__init__()
+        self.holds = 0
+
+    def serve(self, index):
+        self.holds += len(list(self.queues[index].chains()))
+
+
 class Disk(Device):
     """A block device in memory."""
 

@@ -7,7 +7,7 @@ import struct
 
 import wire
 from bench import VDA, ScriptedBench
-from devices import F_FLUSH, F_RING_RESET, SECTOR, Device, Disk
+from devices import F_FLUSH, SECTOR, Device, Disk, Requeue
 from harness import Skip, test
 from test_gone import HoldingDisk, fail, held_disk, read, write
 
@@ -133,20 +133,6 @@ async def put_there_late(bench):
     memory.write(driver + 2, wire.le16(after))
     await fail([late])
     await bench.logs("device 1: removed")
-
-
-class Requeue(Device):
-    """The device of tests/driver/module/virtio_requeue.c, which keeps all."""
-
-    device_id = 0x7ffd
-    features = Device.features | F_RING_RESET
-
-    def __init__(self):
-        super().__init__()
-        self.holds = 0
-
-    def serve(self, index):
-        self.holds += len(list(self.queues[index].chains()))
 
 
 @test("/driver/drain/queue-begins-anew", ScriptedBench)

@@ -8,13 +8,14 @@ import asyncio
 
 import wire
 from bench import FUNCTION, VDA, ScriptedBench
-from devices import Disk, Rng
+from devices import Disk, Requeue, Rng
 from harness import Skip, test
 
 LEVELS = "/sys/power/pm_test"
 # The kernel stays down for so many seconds.
 DELAY = 2
 UNKNOWN_TYPE = 0x7fff
+STAY = "/sys/module/virtio_requeue/parameters/stay"
 
 
 class Unknown(Rng):
@@ -128,6 +129,31 @@ async def nothing_there(bench):
         side.plug(1, bench.short_lived())
         await side.until_up()
         await bench.unload()
+
+
+@test("/driver/sleep/does-not-go", ScriptedBench)
+async def does_not_go(bench):
+    """A driver that waits for user space when its device goes keeps the system
+    awake, but does not keep it for ever on its way to the sleep."""
+    side = bench.side
+    await can_sleep(bench, "freeze", "devices")
+    side.add(1, Requeue())
+    side.add(2, Rng())
+    await bench.shell("modprobe virtio_requeue stay=Y")
+    await bench.load(timeout_ms=1000)
+    await side.until_up()
+    side.unplug(1)
+    await bench.logs("virtio_requeue .*: stays")
+    assert await go_down(bench, "freeze", "devices").wait() != 0
+    await bench.logs("no sleep now")
+    await bench.read_rng()
+    await bench.shell(f"echo N >{STAY}")
+    # What came on the way is seen, and so is what comes later.
+    await bench.logs("device 1: removed")
+    await go_down(bench, "freeze", "devices").succeed()
+    side.plug(3, Rng())
+    await side.until_up()
+    await bench.shell("rmmod virtio_requeue")
 
 
 @test("/driver/sleep/restarted-meanwhile", ScriptedBench)

@@ -1439,6 +1439,19 @@ static void amp_find_devices(struct virtio_msg_amp *amp)
 	bitmap_free(present);
 }
 
+/* Returns false if there shall be none. */
+static bool amp_begin_scan(struct virtio_msg_amp *amp)
+{
+	bool usable;
+
+	spin_lock_irq(&amp->rx_lock);
+	usable = amp_usable(amp);
+	if (usable)
+		set_bit(AMP_SCANNING, &amp->flags);
+	spin_unlock_irq(&amp->rx_lock);
+	return usable;
+}
+
 /* Returns false if somebody leaves. */
 static bool amp_end_scan(struct virtio_msg_amp *amp)
 {
@@ -1452,6 +1465,9 @@ static bool amp_end_scan(struct virtio_msg_amp *amp)
 	if (!leaving)
 		clear_bit(AMP_SCANNING, &amp->flags);
 	spin_unlock_irq(&amp->rx_lock);
+
+	if (!leaving)
+		wake_up_all(&amp->scanned);
 	return !leaving;
 }
 
@@ -1463,15 +1479,34 @@ static void amp_scan(struct work_struct *work)
 	amp_tell(amp);
 
 	/* From then on virtio_msg_amp_stop() alone removes devices. */
-	if (!amp_usable(amp))
+	if (!amp_begin_scan(amp))
 		return;
 
-	set_bit(AMP_SCANNING, &amp->flags);
 	amp_find_devices(amp);
 	/* Those that could not wait for the next scan: more may do so meanwhile. */
 	do {
 		amp_finish_leaving(amp);
 	} while (!amp_end_scan(amp));
+}
+
+/*
+ * Waits for a scan that is under way, when a flag says that there shall be no
+ * other.  A device side that does not answer is found out in less than two
+ * timeouts; but the driver that a scan waits for may itself wait for user space.
+ * Returns false if it does not end.
+ */
+static bool amp_wait_for_scan(struct virtio_msg_amp *amp)
+{
+	/* A scan that has not seen the flag is seen. */
+	spin_lock_irq(&amp->rx_lock);
+	spin_unlock_irq(&amp->rx_lock);
+
+	if (!wait_event_timeout(amp->scanned,
+				!test_bit(AMP_SCANNING, &amp->flags),
+				2 * amp_timeout()))
+		return false;
+	cancel_delayed_work_sync(&amp->scan);
+	return true;
 }
 
 /*
@@ -1562,6 +1597,7 @@ int virtio_msg_amp_init(struct virtio_msg_amp *amp, void *driver_queue,
 	spin_lock_init(&amp->rx_lock);
 	INIT_LIST_HEAD(&amp->pending);
 	init_waitqueue_head(&amp->room);
+	init_waitqueue_head(&amp->scanned);
 	spin_lock_init(&amp->requests_lock);
 	hash_init(amp->requests);
 	xa_init(&amp->devices);
@@ -1660,10 +1696,17 @@ void virtio_msg_amp_stop(struct virtio_msg_amp *amp)
 }
 EXPORT_SYMBOL_GPL(virtio_msg_amp_stop);
 
-void virtio_msg_amp_hold(struct virtio_msg_amp *amp)
+int virtio_msg_amp_hold(struct virtio_msg_amp *amp)
 {
 	set_bit(AMP_HELD, &amp->flags);
-	cancel_delayed_work_sync(&amp->scan);
+	if (amp_wait_for_scan(amp))
+		return 0;
+
+	/* User space, which it may wait for, goes on only when nobody sleeps. */
+	virtio_msg_amp_release(amp);
+	dev_err(amp->dev,
+		"no sleep now: a driver does not end to take a device, or to leave it\n");
+	return -EBUSY;
 }
 EXPORT_SYMBOL_GPL(virtio_msg_amp_hold);
 

@@ -72,6 +72,7 @@ struct virtio_msg_amp_ops {
  * @received: the message that is being handled
  * @scans_left: how many events may have a scan at once
  * @scans_at: when that was looked at last, in jiffies
+ * @scanned: where to wait for the end of a scan
  * @requests_lock: protects @requests and @next_token, innermost
  * @requests: struct amp_request by token
  * @next_token: the one that was given out last
@@ -126,6 +127,7 @@ struct virtio_msg_amp {
 	u64 received[VIRTIO_MSG_SPSC_SLOT_SIZE / 8];
 	unsigned int scans_left;
 	unsigned long scans_at;
+	wait_queue_head_t scanned;
 
 	/* innermost: requests, next_token */
 	spinlock_t requests_lock;
@@ -221,9 +223,13 @@ void virtio_msg_amp_exit(struct virtio_msg_amp *amp);
  * virtio_msg_amp_hold - have no device come or go
  * @amp: a started link
  *
- * The first step towards a sleep of the system.  May sleep.
+ * The first step towards a sleep of the system.  Waits for drivers that come and
+ * go, for at most two timeouts.  May sleep.
+ *
+ * Return: 0, or -EBUSY, after a line in the log, if a driver takes longer; then
+ * the link is not on hold.
  */
-void virtio_msg_amp_hold(struct virtio_msg_amp *amp);
+int virtio_msg_amp_hold(struct virtio_msg_amp *amp);
 
 /**
  * virtio_msg_amp_freeze - put all devices to sleep

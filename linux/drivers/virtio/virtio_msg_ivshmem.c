@@ -510,14 +510,24 @@ static void ivshmem_shutdown(struct pci_dev *pdev)
 	WRITE_ONCE(ivs->ids->driver_side, 0);
 }
 
+static void ivshmem_unpause(struct virtio_msg_ivshmem *ivs)
+{
+	WRITE_ONCE(ivs->paused, false);
+	ivshmem_watch_in(ivs, 0);
+}
+
 static int ivshmem_prepare(struct device *dev)
 {
 	struct virtio_msg_ivshmem *ivs = dev_get_drvdata(dev);
+	int err = 0;
 
 	ivshmem_pause(ivs);
 	if (ivs->started)
-		virtio_msg_amp_hold(&ivs->amp);
-	return 0;
+		err = virtio_msg_amp_hold(&ivs->amp);
+	/* Then ivshmem_complete() is not called. */
+	if (err)
+		ivshmem_unpause(ivs);
+	return err;
 }
 
 static void ivshmem_complete(struct device *dev)
@@ -526,8 +536,7 @@ static void ivshmem_complete(struct device *dev)
 
 	if (ivs->started)
 		virtio_msg_amp_release(&ivs->amp);
-	WRITE_ONCE(ivs->paused, false);
-	ivshmem_watch_in(ivs, 0);
+	ivshmem_unpause(ivs);
 }
 
 static int ivshmem_suspend(struct device *dev)

@@ -9,9 +9,12 @@
  *   resize  reset the queue, take back what is in it, and have it begin anew
  *           with as many entries as the number says
  *
- * When the device goes, the log says what became of the requests.
+ * When the device goes, the log says what became of the requests.  It does not
+ * go as long as the parameter "stay" is set, as one whose driver waits for
+ * user space.
  */
 #include <linux/atomic.h>
+#include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/kstrtox.h>
 #include <linux/module.h>
@@ -26,6 +29,10 @@
 #define REQUEUE_BYTES		64
 /* What requests are failed with */
 #define REQUEUE_FAILED		0xff
+
+static bool stay;
+module_param(stay, bool, 0644);
+MODULE_PARM_DESC(stay, "Have devices that are removed wait (default N)");
 
 /**
  * struct requeue - a device
@@ -178,6 +185,10 @@ static void requeue_remove(struct virtio_device *vdev)
 	unsigned int left = 0;
 	void *data;
 
+	if (READ_ONCE(stay))
+		dev_info(&vdev->dev, "stays\n");
+	while (READ_ONCE(stay))
+		msleep(20);
 	virtio_reset_device(vdev);
 	while ((data = virtqueue_detach_unused_buf(rq->vq))) {
 		left++;
