@@ -156,6 +156,22 @@ async def does_not_go(bench):
     await bench.shell("rmmod virtio_requeue")
 
 
+@test("/driver/sleep/flood", ScriptedBench)
+async def flood(bench):
+    """The device queue is always full, on the way to the sleep and back."""
+    await can_sleep(bench, "freeze", "platform")
+    side, disk, job = await in_use(bench)
+    event = wire.event(wire.EVENT_USED, 2, wire.ALL_QUEUES).pack()
+    run = go_down(bench, "freeze", "platform")
+    while not run.ended:
+        side.link.send(*[event] * side.link.room())
+        side.link.ring()
+        await asyncio.sleep(0)
+    assert await run.wait() == 0, run.output
+    await side.until_up(1, 2)
+    await still_in_use(bench, side, disk, job)
+
+
 @test("/driver/sleep/restarted-meanwhile", ScriptedBench)
 async def restarted_meanwhile(bench):
     """A device side that starts anew while the system sleeps is used as if

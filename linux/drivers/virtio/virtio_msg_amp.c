@@ -91,6 +91,8 @@ enum amp_flags {
 	AMP_FAILED,
 	/* Nothing is received any more. */
 	AMP_STOPPED,
+	/* Nor is it for now. */
+	AMP_ASLEEP,
 	/* A request got no answer and nothing else came in the meantime. */
 	AMP_SILENT,
 	/* Something came at least once. */
@@ -902,7 +904,8 @@ bool virtio_msg_amp_interrupt(struct virtio_msg_amp *amp)
 	int ret = 0;
 
 	spin_lock_irqsave(&amp->rx_lock, flags);
-	if (test_bit(AMP_STOPPED, &amp->flags)) {
+	if (test_bit(AMP_STOPPED, &amp->flags) ||
+	    test_bit(AMP_ASLEEP, &amp->flags)) {
 		spin_unlock_irqrestore(&amp->rx_lock, flags);
 		return false;
 	}
@@ -1743,6 +1746,11 @@ int virtio_msg_amp_freeze(struct virtio_msg_amp *amp)
 	/* So far drivers may have waited for a peer that is dead. */
 	amp_stop_heartbeat(amp);
 	flush_work(&amp->breaking);
+
+	/* A peer that says something without end keeps nobody awake. */
+	set_bit(AMP_ASLEEP, &amp->flags);
+	spin_lock_irq(&amp->rx_lock);
+	spin_unlock_irq(&amp->rx_lock);
 	cancel_delayed_work_sync(&amp->flushing);
 	return 0;
 }
@@ -1765,6 +1773,7 @@ static void amp_wake_queues(struct virtio_msg_amp *amp)
 	amp->ask = false;
 	WRITE_ONCE(amp->asked, false);
 	WRITE_ONCE(amp->heard, jiffies);
+	clear_bit(AMP_ASLEEP, &amp->flags);
 	spin_unlock(&amp->tx_lock);
 	spin_unlock_irq(&amp->rx_lock);
 }
@@ -1773,9 +1782,8 @@ void virtio_msg_amp_thaw(struct virtio_msg_amp *amp)
 {
 	amp_wake_queues(amp);
 	amp_start_heartbeat(amp, amp_heartbeat_period());
-	/* Rings are not heard while asleep. */
-	while (virtio_msg_amp_interrupt(amp))
-		cond_resched();
+	/* Rings are not heard while asleep.  What comes from now on has its own. */
+	virtio_msg_amp_interrupt(amp);
 	amp_thaw_devices(amp);
 }
 EXPORT_SYMBOL_GPL(virtio_msg_amp_thaw);
