@@ -10,11 +10,13 @@ import wire
 from bench import FUNCTION, VDA, ScriptedBench
 from devices import Disk, Requeue, Rng
 from harness import Skip, test
+from test_drain import FileSystem
 
 LEVELS = "/sys/power/pm_test"
 # The kernel stays down for so many seconds.
 DELAY = 2
 UNKNOWN_TYPE = 0x7fff
+REQUEUE = "/sys/bus/virtio/drivers/virtio_requeue"
 STAY = "/sys/module/virtio_requeue/parameters/stay"
 
 
@@ -170,6 +172,34 @@ async def flood(bench):
     assert await run.wait() == 0, run.output
     await side.until_up(1, 2)
     await still_in_use(bench, side, disk, job)
+
+
+@test("/driver/sleep/refused", ScriptedBench)
+async def refused(bench):
+    """A driver keeps the system awake: a device whose driver cannot sleep is
+    of use then, and is there again after a sleep to which none objects."""
+    side = bench.side
+    await can_sleep(bench, "freeze", "devices")
+    device = side.add(1, Requeue())
+    side.add(2, FileSystem())
+    await bench.shell("modprobe virtiofs && modprobe virtio_requeue")
+    await bench.load()
+    await side.until_up()
+    devices = await bench.virtio_devices()
+    resets = device.resets
+    assert await go_down(bench, "freeze", "devices").wait() != 0
+    await bench.logs("device 2: its driver cannot sleep")
+    await bench.shell(f"echo 1 >$(echo {REQUEUE}/virtio*/add)")
+    await side.until(lambda: device.holds == 1, "a request")
+    assert device.resets == resets
+    assert await bench.virtio_devices() == devices
+    side.unplug(2)
+    await bench.logs("device 2: removed")
+    await go_down(bench, "freeze", "devices").succeed()
+    await bench.logs("1 requests: 1 ended, 1 of them failed")
+    await side.until_up(1)
+    await bench.unload()
+    await bench.shell("rmmod virtio_requeue virtiofs")
 
 
 @test("/driver/sleep/restarted-meanwhile", ScriptedBench)

@@ -1495,8 +1495,8 @@ static void amp_scan(struct work_struct *work)
 /*
  * Waits for a scan that is under way, when a flag says that there shall be no
  * other.  A device side that does not answer is found out in less than two
- * timeouts; but the driver that a scan waits for may itself wait for user space.
- * Returns false if it does not end.
+ * timeouts; but the driver that a scan waits for may itself wait for user
+ * space.  Returns false if it does not end.
  */
 static bool amp_wait_for_scan(struct virtio_msg_amp *amp)
 {
@@ -1743,6 +1743,10 @@ int virtio_msg_amp_freeze(struct virtio_msg_amp *amp)
 			return err;
 		}
 	}
+	/* Their users lose them, which a sleep that is refused is not worth. */
+	xa_for_each(&amp->devices, num, adev)
+		virtio_msg_break_awake(&adev->vmdev);
+
 	/* So far drivers may have waited for a peer that is dead. */
 	amp_stop_heartbeat(amp);
 	flush_work(&amp->breaking);

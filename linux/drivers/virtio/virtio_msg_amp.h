@@ -223,8 +223,8 @@ void virtio_msg_amp_exit(struct virtio_msg_amp *amp);
  * virtio_msg_amp_hold - have no device come or go
  * @amp: a started link
  *
- * The first step towards a sleep of the system.  Waits for drivers that come and
- * go, for at most two timeouts.  May sleep.
+ * The first step towards a sleep of the system.  Waits for drivers that come
+ * and go, for at most two timeouts.  May sleep.
  *
  * Return: 0, or -EBUSY, after a line in the log, if a driver takes longer; then
  * the link is not on hold.

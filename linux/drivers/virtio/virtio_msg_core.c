@@ -1161,11 +1161,8 @@ int virtio_msg_freeze(struct virtio_msg_device *vmdev)
 
 	/* Its driver's queues are to be in order before that looks at them. */
 	flush_work(&vmdev->break_work);
-	if (driver && !drv_to_virtio(driver)->freeze) {
-		virtio_msg_break(vmdev, true);
-		flush_work(&vmdev->break_work);
+	if (driver && !drv_to_virtio(driver)->freeze)
 		return 0;
-	}
 
 	vm_keep_config(vmdev);
 	err = virtio_device_freeze(&vmdev->vdev);
@@ -1179,6 +1176,15 @@ int virtio_msg_freeze(struct virtio_msg_device *vmdev)
 	return 0;
 }
 EXPORT_SYMBOL_GPL(virtio_msg_freeze);
+
+void virtio_msg_break_awake(struct virtio_msg_device *vmdev)
+{
+	if (vmdev->frozen)
+		return;
+	virtio_msg_break(vmdev, true);
+	flush_work(&vmdev->break_work);
+}
+EXPORT_SYMBOL_GPL(virtio_msg_break_awake);
 
 /* Whether there is a device of the same kind as before */
 static bool vm_same_device(struct virtio_msg_device *vmdev)

@@ -217,13 +217,22 @@ void virtio_msg_break(struct virtio_msg_device *vmdev, bool may_answer);
  * virtio_msg_freeze - put a device's driver to sleep
  * @vmdev: a registered device, maybe broken
  *
- * The driver waits for what is under way, and the device is reset.  A device
- * whose driver cannot do that is given up, and comes back after the sleep.  May
- * sleep.  There with CONFIG_PM_SLEEP.
+ * The driver waits for what is under way, and the device is reset.  Does
+ * nothing to a device whose driver does not know how to sleep.  May sleep.
+ * There with CONFIG_PM_SLEEP.
  *
  * Return: 0, or what the driver objects with.
  */
 int virtio_msg_freeze(struct virtio_msg_device *vmdev);
+
+/**
+ * virtio_msg_break_awake - give a device up that virtio_msg_freeze() let be
+ * @vmdev: a registered device; does nothing if its driver sleeps
+ *
+ * For when nobody objects to the sleep any more.  The device is reset; it comes
+ * back after the sleep.  May sleep.  There with CONFIG_PM_SLEEP.
+ */
+void virtio_msg_break_awake(struct virtio_msg_device *vmdev);
 
 /**
  * virtio_msg_thaw - wake a device's driver up
