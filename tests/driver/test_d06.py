@@ -2,9 +2,11 @@
 """D-06: removing the module or the PCI device resets every device and leaves
 the link so that loading it again works, any number of times."""
 
+import wire
 from bench import FUNCTION, VDA, ScriptedBench
 from devices import Disk, Rng
 from harness import test
+from scripts import Keep, to
 
 
 def add_devices(side):
@@ -149,3 +151,22 @@ async def removed_under_a_mount(bench):
     await bench.shell(f"mount -t ext4 -o ro {VDA} /mnt &&"
                       " grep -q text /mnt/file; status=$?; umount /mnt;"
                       " exit $status")
+
+
+@test("/driver/d-06/unload-while-asking", ScriptedBench)
+async def unload_while_asking(bench):
+    """A device that says late what it is, when all devices are to go, is not
+    used any more: its driver would wait for what does not come."""
+    side = bench.side
+    side.add(1, Rng())
+    disk = side.add(2, Disk())
+    disk.paused = True
+    side.script = keep = Keep(side, to(wire.GET_DEVICE_INFO, 2))
+    await bench.load(timeout_ms=60000)
+    await keep.wait_for(1)
+    await bench.change(timeout_ms=500)
+    job = bench.run("rmmod virtio_msg_ivshmem")
+    await bench.logs("requests are still under way")
+    keep.release()
+    await job.succeed()
+    assert not [line for line in bench.log() if "device 2: virtio id" in line]

@@ -1095,6 +1095,7 @@ static void amp_finish_leaving(struct virtio_msg_amp *amp)
 /*
  * Asks what a device is and has events find it.  An event that says that it is
  * gone may come before that: the next device of that number is another one.
+ * Nor is it added when all are to go: amp_hurry_work() may not come again.
  */
 static int amp_enter_device(struct virtio_msg_amp *amp, struct amp_device *adev)
 {
@@ -1113,7 +1114,8 @@ static int amp_enter_device(struct virtio_msg_amp *amp, struct amp_device *adev)
 	amp->adding = NULL;
 	spin_unlock_irq(&amp->rx_lock);
 
-	if (!err && adev->removed) {
+	if (!err &&
+	    (adev->removed || test_bit(AMP_STOPPING, &amp->flags))) {
 		amp_erase_device(amp, adev);
 		err = -ENODEV;
 	}
@@ -1514,7 +1516,8 @@ static bool amp_wait_for_scan(struct virtio_msg_amp *amp)
 
 /*
  * When devices are to go, their drivers wait for what is under way.  This is
- * for a device side that answers, but does not complete that.
+ * for a device side that answers, but does not complete that.  Once is enough:
+ * from the time that devices are to go, amp_enter_device() lets none in.
  */
 static void amp_hurry_work(struct work_struct *work)
 {
