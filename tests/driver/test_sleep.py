@@ -5,11 +5,13 @@ Nothing could wake the emulated machine up, so that the kernel's own test of the
 way there and back is what runs: it goes down to one level, and up again."""
 
 import asyncio
+import time
 
 import wire
 from bench import FUNCTION, VDA, ScriptedBench
 from devices import Disk, Requeue, Rng
 from harness import Skip, test
+from link import TAIL
 from test_drain import FileSystem
 
 LEVELS = "/sys/power/pm_test"
@@ -174,6 +176,28 @@ async def flood(bench):
     await still_in_use(bench, side, disk, job)
 
 
+@test("/driver/sleep/flood-meanwhile", ScriptedBench)
+async def flood_meanwhile(bench):
+    """What comes while all devices sleep, without end, is left unread."""
+    await can_sleep(bench, "freeze", "devices")
+    side, disk, job = await in_use(bench)
+    event = wire.event(wire.EVENT_USED, 2, wire.ALL_QUEUES).pack()
+    run = go_down(bench, "freeze", "devices")
+    await asleep(side)
+    tail, since = None, time.monotonic()
+    while time.monotonic() < since + DELAY / 2:
+        assert not run.ended, "all was read"
+        side.link.send(*[event] * side.link.room())
+        side.link.ring()
+        await asyncio.sleep(0.01)
+        if side.link.device_queue.get(TAIL) != tail:
+            tail = side.link.device_queue.get(TAIL)
+            since = time.monotonic()
+    assert await run.wait() == 0, run.output
+    await side.until_up(1, 2)
+    await still_in_use(bench, side, disk, job)
+
+
 @test("/driver/sleep/refused", ScriptedBench)
 async def refused(bench):
     """A driver keeps the system awake: a device whose driver cannot sleep is
@@ -199,7 +223,7 @@ async def refused(bench):
     await bench.logs("1 requests: 1 ended, 1 of them failed")
     await side.until_up(1)
     await bench.unload()
-    await bench.shell("rmmod virtio_requeue virtiofs")
+    await bench.shell("rmmod virtio_requeue")
 
 
 @test("/driver/sleep/restarted-meanwhile", ScriptedBench)
