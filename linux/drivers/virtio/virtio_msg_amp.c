@@ -1577,8 +1577,8 @@ int virtio_msg_amp_init(struct virtio_msg_amp *amp, void *driver_queue,
 			void *device_queue)
 {
 	if (virtio_msg_amp_is_v1(driver_queue)) {
-		dev_err(amp->dev,
-			"layout v1 is not supported, start the device side with layout=spsc\n");
+		dev_err_ratelimited(amp->dev,
+				    "layout v1 is not supported, start the device side with layout=spsc\n");
 		return -EOPNOTSUPP;
 	}
 

@@ -296,9 +296,9 @@ static int vm_finalize_features(struct virtio_device *vdev)
 	 */
 	if (!__virtio_test_bit(vdev, VIRTIO_F_VERSION_1) ||
 	    !__virtio_test_bit(vdev, VIRTIO_F_ACCESS_PLATFORM)) {
-		dev_err(&vdev->dev,
-			"device %u must offer VERSION_1 and ACCESS_PLATFORM (iommu_platform=on)\n",
-			vmdev->dev_num);
+		dev_err_ratelimited(&vdev->dev,
+				    "device %u must offer VERSION_1 and ACCESS_PLATFORM (iommu_platform=on)\n",
+				    vmdev->dev_num);
 		return -EINVAL;
 	}
 
@@ -422,9 +422,9 @@ static int vm_set_chunk(struct virtio_msg_device *vmdev, u32 offset,
 		if (err)
 			return err;
 	}
-	dev_warn(&vmdev->vdev.dev,
-		 "device %u refuses to set its configuration at %u\n",
-		 vmdev->dev_num, offset);
+	dev_warn_ratelimited(&vmdev->vdev.dev,
+			     "device %u refuses to set its configuration at %u\n",
+			     vmdev->dev_num, offset);
 	return -EIO;
 }
 
@@ -727,10 +727,10 @@ static int vm_activate_vq(struct virtio_msg_device *vmdev,
 	if (err)
 		return err;
 	if (cur_size != size) {
-		dev_err(&vmdev->vdev.dev,
-			"device %u refuses queue %u at 0x%llx: can it reach this machine's memory?\n",
-			vmdev->dev_num, vq->index,
-			(unsigned long long)virtqueue_get_desc_addr(vq));
+		dev_err_ratelimited(&vmdev->vdev.dev,
+				    "device %u refuses queue %u at 0x%llx: can it reach this machine's memory?\n",
+				    vmdev->dev_num, vq->index,
+				    (unsigned long long)virtqueue_get_desc_addr(vq));
 		return -EIO;
 	}
 	return 0;

@@ -24,6 +24,7 @@
 #include <linux/dma-direct.h>
 #include <linux/dma-map-ops.h>
 #include <linux/mm.h>
+#include <linux/ratelimit.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -767,9 +768,9 @@ bool virtio_msg_drain(struct virtio_msg_device *vmdev)
 
 	if (pass.left && !vmdev->told_left) {
 		vmdev->told_left = true;
-		dev_warn(vmdev->vdev.dev.parent,
-			 "device %u: requests are left that cannot be failed, its driver may wait for them for ever\n",
-			 vmdev->dev_num);
+		dev_warn_ratelimited(vmdev->vdev.dev.parent,
+				     "device %u: requests are left that cannot be failed, its driver may wait for them for ever\n",
+				     vmdev->dev_num);
 	}
 	spin_lock_irq(&vmdev->lock);
 	wanted = drain_wanted(vmdev);
