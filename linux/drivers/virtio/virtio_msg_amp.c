@@ -1325,10 +1325,13 @@ static bool amp_usable(struct virtio_msg_amp *amp)
 	       !test_bit(AMP_HELD, &amp->flags);
 }
 
-/* Sees to it that those that rest are looked at when the first one has. */
-static void amp_wait_for_rested(struct virtio_msg_amp *amp)
+/*
+ * Sees to it that those that rest are looked at when the first one has.  Those
+ * that had at the time of now were.
+ */
+static void amp_wait_for_rested(struct virtio_msg_amp *amp, unsigned long now)
 {
-	unsigned long num, now = jiffies, left = ULONG_MAX;
+	unsigned long num, left = ULONG_MAX, passed;
 	struct amp_rest *rest;
 
 	xa_for_each(&amp->resting, num, rest) {
@@ -1338,8 +1341,11 @@ static void amp_wait_for_rested(struct virtio_msg_amp *amp)
 		else
 			left = min(left, rest->until - now);
 	}
-	if (left != ULONG_MAX)
-		mod_delayed_work(amp->slow, &amp->rested, left);
+	if (left == ULONG_MAX)
+		return;
+	passed = jiffies - now;
+	mod_delayed_work(amp->slow, &amp->rested,
+			 left > passed ? left - passed : 0);
 }
 
 static void amp_follow_work(struct work_struct *work)
@@ -1359,9 +1365,12 @@ static void amp_rested_work(struct work_struct *work)
 				       rested.work));
 }
 
-/* Returns false if something did not work that may work later. */
+/*
+ * Adds those that there are, and that do not rest at the time of now.  Returns
+ * false if something did not work that may work later.
+ */
 static bool amp_add_devices(struct virtio_msg_amp *amp,
-			    const unsigned long *present)
+			    const unsigned long *present, unsigned long now)
 {
 	unsigned int limit = READ_ONCE(max_devices), count = 0, failures;
 	struct amp_device *adev;
@@ -1382,7 +1391,7 @@ static bool amp_add_devices(struct virtio_msg_amp *amp,
 		failures = 0;
 		rest = xa_load(&amp->resting, num);
 		if (rest) {
-			if (time_before(jiffies, rest->until))
+			if (time_before(now, rest->until))
 				continue;
 			failures = rest->failures;
 			kfree(xa_erase(&amp->resting, num));
@@ -1422,7 +1431,7 @@ static void amp_remove_stale(struct virtio_msg_amp *amp,
 
 static void amp_find_devices(struct virtio_msg_amp *amp)
 {
-	unsigned long *present;
+	unsigned long *present, now;
 	int err = -ENOMEM;
 
 	present = bitmap_zalloc(AMP_NUM_DEVICES, GFP_KERNEL);
@@ -1430,11 +1439,13 @@ static void amp_find_devices(struct virtio_msg_amp *amp)
 		err = amp_enumerate(amp, present);
 	if (!err) {
 		amp_remove_stale(amp, present);
-		if (amp_add_devices(amp, present))
+		/* Adding takes its time, in which others may end their rest. */
+		now = jiffies;
+		if (amp_add_devices(amp, present, now))
 			amp->retries = 0;
 		else if (amp_usable(amp))
 			amp_retry_scan(amp);
-		amp_wait_for_rested(amp);
+		amp_wait_for_rested(amp, now);
 	} else if (amp_usable(amp) && err != -ECONNRESET) {
 		/* The others have their own line in the log. */
 		dev_err_ratelimited(amp->dev, "cannot list the devices (%d)\n",
