@@ -93,6 +93,21 @@ async def gives_up_retrying(bench):
     assert disk.config[Disk.WRITEBACK] == 0
 
 
+@test("/driver/d-04/wrong-length", ScriptedBench)
+async def wrong_length(bench):
+    """A device that says that it has taken neither all nor nothing is given
+    up."""
+    side = bench.side
+    disk = await one_disk(bench)
+    side.script = altered(
+        to(wire.SET_CONFIG),
+        lambda request, payload: le32(disk.generation,
+                                      *request.unpack_le32()[1:2], 2)
+        + payload[12:])
+    await bench.shell(SET_CACHE.format("through") + " || true")
+    await bench.logs("device 1: bad length of what was set, giving")
+
+
 @test("/driver/d-04/generation-runs-away", ScriptedBench)
 async def generation_runs_away(bench):
     """The generation changes with every answer: reading and writing the

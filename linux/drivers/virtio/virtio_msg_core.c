@@ -397,7 +397,7 @@ static int vm_set_chunk(struct virtio_msg_device *vmdev, u32 offset,
 	u8 current_data[VIRTIO_MSG_MAX_CONFIG_DATA];
 	struct virtio_msg request, response;
 	unsigned int tries;
-	u32 generation;
+	u32 generation, taken;
 	int err;
 
 	for (tries = 0; tries < VIRTIO_MSG_CONFIG_TRIES; tries++) {
@@ -412,7 +412,10 @@ static int vm_set_chunk(struct virtio_msg_device *vmdev, u32 offset,
 			return err;
 
 		generation = le32_to_cpu(response.config.generation);
-		if (response.config.length) {
+		taken = le32_to_cpu(response.config.length);
+		if (taken && taken != len)
+			return vm_bad_answer(vmdev, "length of what was set");
+		if (taken) {
 			WRITE_ONCE(vmdev->generation, generation);
 			return 0;
 		}
