@@ -565,7 +565,7 @@ static void vm_reset_broken(struct virtio_msg_device *vmdev)
 static void vm_start_drain(struct virtio_msg_device *vmdev)
 {
 	spin_lock_irq(&vmdev->lock);
-	vmdev->drain = READ_ONCE(vmdev->broken) || READ_ONCE(vmdev->failed);
+	vmdev->drain = vm_is_broken(vmdev) || READ_ONCE(vmdev->failed);
 	vmdev->drains = 0;
 	spin_unlock_irq(&vmdev->lock);
 
@@ -576,6 +576,12 @@ static void vm_break_work(struct work_struct *work)
 {
 	struct virtio_msg_device *vmdev =
 		container_of(work, struct virtio_msg_device, break_work);
+
+	/* It was reset meanwhile, or its driver is woken up without it first. */
+	if (!vm_is_broken(vmdev) && !READ_ONCE(vmdev->failed)) {
+		WRITE_ONCE(vmdev->tell_failed, false);
+		return;
+	}
 
 	/* Softirqs that poll a broken queue may never leave this CPU to us. */
 	local_bh_disable();
