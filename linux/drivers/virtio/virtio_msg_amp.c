@@ -1698,7 +1698,6 @@ void virtio_msg_amp_stop(struct virtio_msg_amp *amp)
 	cancel_delayed_work_sync(&amp->hurry);
 	cancel_delayed_work_sync(&amp->hasten);
 
-
 	/* From here on the interrupt does nothing. */
 	set_bit(AMP_FAILED, &amp->flags);
 	set_bit(AMP_STOPPED, &amp->flags);

@@ -235,10 +235,12 @@ int virtio_msg_amp_hold(struct virtio_msg_amp *amp);
  * virtio_msg_amp_freeze - put all devices to sleep
  * @amp: a link on hold
  *
- * Nothing is sent by itself after that, and nobody waits for an answer.  The
- * interrupt may come.  May sleep.  There with CONFIG_PM_SLEEP.
+ * After that nothing is sent by itself but resets of devices that are given up,
+ * and nothing is read.  The interrupt may come.  May sleep.  There with
+ * CONFIG_PM_SLEEP.
  *
- * Return: 0, or what a driver objects with; then all go on as before.
+ * Return: 0, or what a driver objects with; then those that slept already have
+ * been woken up, as virtio_msg_amp_thaw() does it, and the others have gone on.
  */
 int virtio_msg_amp_freeze(struct virtio_msg_amp *amp);
 
@@ -247,8 +249,9 @@ int virtio_msg_amp_freeze(struct virtio_msg_amp *amp);
  * @amp: a link that virtio_msg_amp_freeze() has put to sleep
  *
  * The device side may have gone meanwhile, or have started anew, and another
- * system may have used the memory.  Takes bounded time, also if nobody answers.
- * May sleep.  There with CONFIG_PM_SLEEP.
+ * system may have used the memory.  Waits less than two timeouts for an answer,
+ * and for no other if nothing came at all; but each device that alone does not
+ * answer is waited for that long.  May sleep.  There with CONFIG_PM_SLEEP.
  */
 void virtio_msg_amp_thaw(struct virtio_msg_amp *amp);
 
