@@ -60,7 +60,6 @@ typedef u64 phys_addr_t;
 #define le16_to_cpu(x)  le16toh(x)
 #define le32_to_cpu(x)  le32toh(x)
 
-
 #define BIT(n)              (1UL << (n))
 #define BIT_ULL(n)          (1ULL << (n))
 #define DIV_ROUND_UP(n, d)  (((n) + (d) - 1) / (d))
@@ -577,7 +576,6 @@ struct device {
 #define dev_warn(dev, ...)              dev_info(dev, __VA_ARGS__)
 #define dev_err(dev, ...)               dev_info(dev, __VA_ARGS__)
 #define dev_warn_once(dev, ...)         dev_info(dev, __VA_ARGS__)
-#define dev_notice(dev, ...)            dev_info(dev, __VA_ARGS__)
 #define dev_err_ratelimited(dev, ...)   dev_info(dev, __VA_ARGS__)
 #define dev_info_ratelimited(dev, ...)  dev_info(dev, __VA_ARGS__)
 #define dev_warn_ratelimited(dev, ...)  dev_info(dev, __VA_ARGS__)
