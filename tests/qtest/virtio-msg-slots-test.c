@@ -97,32 +97,6 @@ static void test_any_of_a_link(void)
 }
 
 /*
- * What they are called there
- */
-
-/* Memory of two devices has two names, whatever each calls its own */
-static void test_path(void)
-{
-    g_autofree char *hmp = NULL;
-    VMsgTest t;
-
-    if (!qtest_has_device("virtio-mem")) {
-        g_test_skip("this QEMU has no virtio-mem, the one with memory");
-        return;
-    }
-    vmsg_test_start(&t, "", "-machine memory-backend=link0-ram "
-                    "-m 16M,maxmem=1G "
-                    "-object memory-backend-ram,id=a,size=16M "
-                    "-object memory-backend-ram,id=b,size=16M "
-                    "-device virtio-mem,memdev=a,bus=link0.2 "
-                    "-device virtio-mem,memdev=b ");
-    hmp = qtest_hmp(t.qts, "info ramblock");
-    g_assert_nonnull(strstr(hmp, "link0.2/a "));
-    g_assert_nonnull(strstr(hmp, "link0.0/b "));
-    vmsg_test_stop(&t);
-}
-
-/*
  * What is taken apart
  */
 
@@ -241,7 +215,6 @@ int main(int argc, char **argv)
 
     TEST("lowest-free", test_lowest_free);
     TEST("any-of-a-link", test_any_of_a_link);
-    TEST("path", test_path);
     qtest_add_data_func("virtio-msg/slots/realize-again/link", LINK0,
                         test_realize_again);
     qtest_add_data_func("virtio-msg/slots/realize-again/transport",
