@@ -206,7 +206,6 @@ static const struct virtio_device_id requeue_ids[] = {
 	{ REQUEUE_DEVICE_ID, VIRTIO_DEV_ANY_ID },
 	{ 0 },
 };
-MODULE_DEVICE_TABLE(virtio, requeue_ids);
 
 static struct virtio_driver requeue_driver = {
 	.driver.name = KBUILD_MODNAME,
