@@ -60,22 +60,6 @@ static void wait_stat(VMsgTest *t, const char *property, uint64_t least)
     }
 }
 
-static bool link_is_up(VMsgTest *t, const char *link)
-{
-    g_autofree char *path = g_strdup_printf("/machine/peripheral/%s", link);
-
-    return qtest_qom_get_bool(t->qts, path, "link-up");
-}
-
-static void wait_link(VMsgTest *t, const char *link, bool up)
-{
-    gint64 end = deadline();
-
-    while (link_is_up(t, link) != up) {
-        g_assert_cmpint(g_get_monotonic_time(), <, end);
-    }
-}
-
 /*
  * Bus messages
  */
@@ -547,7 +531,7 @@ static void test_bad_head(void)
         vmsg_link_ring(t.link);
         wait_stat(&t, "bad-indices", bad + 1);
         bad = vmsg_stat(&t, "bad-indices");
-        g_assert_true(link_is_up(&t, "link0"));
+        g_assert_true(vmsg_link_is_up(&t, "link0"));
 
         shm_write(t.link, DRIVER_HEAD, head);
         vmsg_link_ring(t.link);
@@ -1091,9 +1075,9 @@ static void test_server_goes(void)
     for (i = 0; i < LINKS - 1; i++) {
         g_autofree char *id = g_strdup_printf("link%d", i);
 
-        g_assert_true(link_is_up(&t, id));
+        g_assert_true(vmsg_link_is_up(&t, id));
         vmsg_link_hang_up(links[i]);
-        wait_link(&t, id, false);
+        vmsg_wait_link(&t, id, false);
         /* Rung by nobody who counts */
         vmsg_link_ring(links[i]);
         vmsg_rng_read(&q[i + 1]);
@@ -1112,13 +1096,13 @@ static void test_server_talks_nonsense(void)
     vmsg_test_start(&t, "", RNG);
     vmsg_rng_up(t.link, 0, 0, &q);
     vmsg_link_tell(t.link, 70000, -1);
-    wait_link(&t, "link0", false);
+    vmsg_wait_link(&t, "link0", false);
     vmsg_link_tell(t.link, -1, t.link->shm_fd);
     vmsg_link_tell(t.link, 0, -1);
     vmsg_settle(&t);
     vmsg_link_ring(t.link);
     vmsg_settle(&t);
-    g_assert_false(link_is_up(&t, "link0"));
+    g_assert_false(vmsg_link_is_up(&t, "link0"));
     vmsg_test_stop(&t);
 }
 
@@ -1127,7 +1111,7 @@ static void lose_memory(VMsgTest *t)
 {
     g_assert_cmpint(ftruncate(t->link->shm_fd, 0), ==, 0);
     vmsg_link_ring(t->link);
-    wait_link(t, "link0", false);
+    vmsg_wait_link(t, "link0", false);
     g_assert_cmpint(ftruncate(t->link->shm_fd, t->link->shm_size), ==, 0);
     vmsg_link_reset_fifo(t->link);
 }

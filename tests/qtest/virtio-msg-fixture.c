@@ -218,6 +218,23 @@ void vmsg_log_end(VMsgLog *log)
     close(log->fd);
 }
 
+bool vmsg_link_is_up(VMsgTest *t, const char *link)
+{
+    g_autofree char *path = g_strdup_printf("/machine/peripheral/%s", link);
+
+    return qtest_qom_get_bool(t->qts, path, "link-up");
+}
+
+void vmsg_wait_link(VMsgTest *t, const char *link, bool up)
+{
+    gint64 end = g_get_monotonic_time() +
+                 VMSG_DEADLINE_MS * (gint64)G_TIME_SPAN_MILLISECOND;
+
+    while (vmsg_link_is_up(t, link) != up) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+    }
+}
+
 void vmsg_rng_up(VMsgLink *link, uint16_t dev, uint64_t features,
                  VMsgQueue *q)
 {

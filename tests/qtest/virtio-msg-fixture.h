@@ -146,6 +146,21 @@ unsigned vmsg_log_count(const VMsgLog *log, const char *what);
 void vmsg_log_end(VMsgLog *log);
 
 /**
+ * vmsg_link_is_up: what a link of the test shows of its state
+ * @t: the test
+ * @link: id of the link
+ */
+bool vmsg_link_is_up(VMsgTest *t, const char *link);
+
+/**
+ * vmsg_wait_link: wait until a link is up, or down
+ * @t: the test
+ * @link: id of the link
+ * @up: which of the two
+ */
+void vmsg_wait_link(VMsgTest *t, const char *link, bool up);
+
+/**
  * vmsg_rng_up: bring a virtio-rng to DRIVER_OK with its queue
  * @link: the link
  * @dev: device number

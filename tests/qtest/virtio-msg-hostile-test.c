@@ -22,23 +22,6 @@
  * Memory that is taken away
  */
 
-static bool link_is_up(VMsgTest *t, const char *link)
-{
-    g_autofree char *path = g_strdup_printf("/machine/peripheral/%s", link);
-
-    return qtest_qom_get_bool(t->qts, path, "link-up");
-}
-
-static void wait_link0_down(VMsgTest *t)
-{
-    gint64 end = g_get_monotonic_time() +
-                 VMSG_DEADLINE_MS * (gint64)G_TIME_SPAN_MILLISECOND;
-
-    while (link_is_up(t, "link0")) {
-        g_assert_cmpint(g_get_monotonic_time(), <, end);
-    }
-}
-
 static void assert_link_state(VMsgTest *t, const char *link,
                               const char *state)
 {
@@ -55,7 +38,7 @@ static void finish_without_link(Hostile *h)
 {
     int i;
 
-    wait_link0_down(&h->t);
+    vmsg_wait_link(&h->t, "link0", false);
     for (i = 0; i < 100; i++) {
         vmsg_link_ring(h->t.link);
         hostile_other_answers(h);
@@ -149,7 +132,7 @@ static void test_ram_truncated_in_worker(void)
     /* The rings are still there */
     g_assert_cmpint(ftruncate(t.link->ram_fd, VMSG_RAM_SIZE - TAIL), ==, 0);
     vmsg_queue_kick(&q);
-    wait_link0_down(&t);
+    vmsg_wait_link(&t, "link0", false);
     vmsg_test_stop(&t);
 }
 

@@ -760,13 +760,8 @@ static void unplug_give_back(Flight *f)
 
 static void link_down_take(Flight *f)
 {
-    gint64 end = g_get_monotonic_time() + VMSG_DEADLINE_MS * 1000LL;
-
     vmsg_link_hang_up(f->t.link);
-    while (qtest_qom_get_bool(f->t.qts, "/machine/peripheral/link0",
-                              "link-up")) {
-        g_assert_cmpint(g_get_monotonic_time(), <, end);
-    }
+    vmsg_wait_link(&f->t, "link0", false);
 }
 
 static void link_down_give_back(Flight *f)

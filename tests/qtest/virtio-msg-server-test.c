@@ -9,7 +9,6 @@
 #include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
-#include <sys/un.h>
 #include "qobject/qdict.h"
 #include "virtio-msg-fixture.h"
 
@@ -298,113 +297,57 @@ static void test_vector_before_memory(void)
  * A server that comes back with something odd
  */
 
-typedef struct Server {
-    VMsgLink *link;
-    int listening;
-} Server;
-
-static void accept_next_client(Server *s)
-{
-    int fd = accept4(s->listening, NULL, NULL, SOCK_CLOEXEC);
-
-    g_assert_cmpint(fd, >=, 0);
-    vmsg_link_hang_up(s->link);
-    s->link->server = fd;
-}
-
-static gpointer serve_first_client(gpointer opaque)
-{
-    Server *s = opaque;
-
-    accept_next_client(s);
-    vmsg_link_serve(s->link);
-    return NULL;
-}
-
-static bool link_is_up(VMsgTest *t)
-{
-    return qtest_qom_get_bool(t->qts, "/machine/peripheral/link0", "link-up");
-}
-
-static void wait_link(VMsgTest *t, bool up)
-{
-    gint64 end = g_get_monotonic_time() +
-                 VMSG_DEADLINE_MS * (gint64)G_TIME_SPAN_MILLISECOND;
-
-    while (link_is_up(t) != up) {
-        g_assert_cmpint(g_get_monotonic_time(), <, end);
-    }
-}
-
 static void test_comes_back_odd(void)
 {
-    Server s = { .link = vmsg_link_new(VMSG_SHM_SIZE, VMSG_RAM_SIZE) };
-    g_autofree char *dir = g_dir_make_tmp("virtio-msg-XXXXXX", NULL);
-    g_autofree char *path = g_build_filename(dir, "server", NULL);
-    struct sockaddr_un addr = { .sun_family = AF_UNIX };
-    GThread *thread;
+    VMsgServer s;
     VMsgTest t;
     size_t i;
 
-    g_assert_cmpuint(g_strlcpy(addr.sun_path, path, sizeof(addr.sun_path)), <,
-                     sizeof(addr.sun_path));
-    s.listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    g_assert_cmpint(bind(s.listening, (struct sockaddr *)&addr, sizeof(addr)),
-                    ==, 0);
-    g_assert_cmpint(listen(s.listening, 1), ==, 0);
-    thread = g_thread_new("server", serve_first_client, &s);
-    t.link = s.link;
-    t.qts = qtest_initf("-M virtio-msg -nodefaults "
-                        "-chardev socket,id=server,path=%s,reconnect-ms=10 "
-                        "-device virtio-msg-bus-ivshmem,id=link0,"
-                        "chardev=server " RNG, path);
-    g_thread_join(thread);
+    vmsg_server_start(&s, &t, RNG);
     vmsg_ping(t.link);
 
     for (i = 0; i < G_N_ELEMENTS(odds); i++) {
         int fd = odd_open(&odds[i]);
 
         vmsg_link_hang_up(t.link);
-        wait_link(&t, false);
-        accept_next_client(&s);
+        vmsg_wait_link(&t, "link0", false);
+        vmsg_server_next(&s, t.link);
         serve_without_vectors(t.link);
         vmsg_link_tell(t.link, VMSG_DEVICE_ID, fd);
         vmsg_settle(&t);
-        g_assert_false(link_is_up(&t));
+        g_assert_false(vmsg_link_is_up(&t, "link0"));
         assert_closed(&t, &odds[i], fd);
         vmsg_link_tell(t.link, VMSG_DEVICE_ID, t.link->to_device);
-        wait_link(&t, true);
+        vmsg_wait_link(&t, "link0", true);
         vmsg_ping(t.link);
 
         /* The same as memory: that connection comes to nothing */
         vmsg_link_hang_up(t.link);
-        wait_link(&t, false);
-        accept_next_client(&s);
+        vmsg_wait_link(&t, "link0", false);
+        vmsg_server_next(&s, t.link);
         vmsg_link_tell(t.link, 0, -1);
         vmsg_link_tell(t.link, VMSG_DEVICE_ID, -1);
         vmsg_link_tell(t.link, -1, fd);
         vmsg_link_tell(t.link, VMSG_DEVICE_ID, t.link->to_device);
         vmsg_settle(&t);
         if (odds[i].open != odd_file) {
-            g_assert_false(link_is_up(&t));
+            g_assert_false(vmsg_link_is_up(&t, "link0"));
             assert_closed(&t, &odds[i], fd);
         }
 
         vmsg_link_hang_up(t.link);
-        wait_link(&t, false);
-        accept_next_client(&s);
+        vmsg_wait_link(&t, "link0", false);
+        vmsg_server_next(&s, t.link);
         vmsg_link_serve(t.link);
         vmsg_link_reset_fifo(t.link);
-        wait_link(&t, true);
+        vmsg_wait_link(&t, "link0", true);
         vmsg_ping(t.link);
         vmsg_drop_events(t.link);
         close(fd);
     }
 
     vmsg_test_stop(&t);
-    close(s.listening);
-    unlink(path);
-    rmdir(dir);
+    vmsg_server_stop(&s);
 }
 
 static void add_odds(const char *path, GTestDataFunc fn)
