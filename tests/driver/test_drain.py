@@ -29,26 +29,15 @@ async def in_order(bench):
     await bench.shell(f"{write(1)} && {read(1)}")
 
 
-class AbsentDisk(Disk):
+class AbsentDisk(HoldingDisk):
     """A disk that keeps what concerns some sectors for later."""
 
     def __init__(self):
         super().__init__()
-        self.held = set()
         self.kept = {}
 
-    def serve(self, index):
-        queue = self.queues[index]
-        done = False
-        for head, buffers in queue.chains():
-            sector = self.side.memory.unpack("<IIQ", buffers[0].address)[2]
-            if sector in self.held:
-                self.kept[sector] = head, buffers
-            else:
-                queue.push(head, self.process(buffers))
-                done = True
-        if done:
-            self.side.send(wire.event(wire.EVENT_USED, self.number, index))
+    def hold(self, sector, head, buffers):
+        self.kept[sector] = head, buffers
 
 
 @test("/driver/drain/done-without-a-word", ScriptedBench)
@@ -303,26 +292,15 @@ class SwapBench(NotProvenBench):
     """A machine that ends up without the disk that it swaps to."""
 
 
-class SwapDisk(Disk):
+class SwapDisk(HoldingDisk):
     """A disk to which writes can be stopped."""
 
     def __init__(self):
         super().__init__(64 << 20)
         self.stopped = False
-        self.holds = 0
 
-    def serve(self, index):
-        queue = self.queues[index]
-        done = False
-        for head, buffers in queue.chains():
-            kind, = self.side.memory.unpack("<I", buffers[0].address)
-            if self.stopped and kind == self.WRITE:
-                self.holds += 1
-            else:
-                queue.push(head, self.process(buffers))
-                done = True
-        if done:
-            self.side.send(wire.event(wire.EVENT_USED, self.number, index))
+    def is_held(self, kind, _sector):
+        return self.stopped and kind == self.WRITE
 
 
 # KiB of memory that the kernel keeps free, and that are left for it

@@ -25,10 +25,18 @@ JOBS = 4
 class HoldingDisk(Disk):
     """A disk that does all it is asked, but for what concerns some sectors."""
 
-    def __init__(self):
-        super().__init__()
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
         self.held = set()
         self.holds = 0
+
+    def is_held(self, kind, sector):
+        """Whether a request is one of those that stay."""
+        return kind in (self.READ, self.WRITE) and sector in self.held
+
+    def hold(self, _sector, _head, _buffers):
+        """A request stays."""
+        self.holds += 1
 
     def serve(self, index):
         queue = self.queues[index]
@@ -36,8 +44,8 @@ class HoldingDisk(Disk):
         for head, buffers in queue.chains():
             kind, _, sector = self.side.memory.unpack("<IIQ",
                                                       buffers[0].address)
-            if kind in (self.READ, self.WRITE) and sector in self.held:
-                self.holds += 1
+            if self.is_held(kind, sector):
+                self.hold(sector, head, buffers)
                 continue
             queue.push(head, self.process(buffers))
             count += 1
