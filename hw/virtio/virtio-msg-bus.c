@@ -15,6 +15,8 @@
 #include "hw/virtio/virtio-msg.h"
 #include "hw/virtio/virtio-msg-bus.h"
 #include "migration/vmstate.h"
+#include "system/runstate.h"
+#include "system/runstate-action.h"
 #include "trace.h"
 
 /* Messages taken in one go, before others get their turn */
@@ -166,7 +168,7 @@ static void virtio_msg_bus_turn(void *opaque)
      * A device that waits for its requests, to be reset say, runs event loops
      * inside of a message.  The messages behind that one have to wait.
      */
-    if (!link->up || !link->port || link->in_turn) {
+    if (!link->up || !link->port || link->in_turn || link->ended) {
         return;
     }
     link->in_turn = true;
@@ -269,6 +271,18 @@ void virtio_msg_bus_fail(VirtIOMSGBusDevice *link, const char *why)
     virtio_msg_bus_update_state(link);
 }
 
+/*
+ * What devices stand on is closed before the event loops run for the last time,
+ * and unlike a vCPU the driver goes on asking.
+ */
+static void virtio_msg_bus_shutdown(Notifier *notifier, void *data)
+{
+    VirtIOMSGBusDevice *link = container_of(notifier, VirtIOMSGBusDevice,
+                                            shutdown);
+
+    link->ended = shutdown_action != SHUTDOWN_ACTION_PAUSE;
+}
+
 AddressSpace *virtio_msg_bus_get_dma_as(VirtIOMSGBusDevice *link)
 {
     return VIRTIO_MSG_BUS_DEVICE_GET_CLASS(link)->get_dma_as(link);
@@ -336,6 +350,8 @@ static void virtio_msg_bus_device_realize(DeviceState *dev, Error **errp)
         k->unrealize(dev);
         goto fail;
     }
+    link->shutdown.notify = virtio_msg_bus_shutdown;
+    qemu_register_shutdown_notifier(&link->shutdown);
     return;
 
 fail:
@@ -348,6 +364,7 @@ static void virtio_msg_bus_device_unrealize(DeviceState *dev)
     VirtIOMSGBusDevice *link = VIRTIO_MSG_BUS_DEVICE(dev);
     VirtIOMSGBusDeviceClass *k = VIRTIO_MSG_BUS_DEVICE_GET_CLASS(link);
 
+    notifier_remove(&link->shutdown);
     virtio_msg_bus_set_up(link, false);
     k->unrealize(dev);
     qemu_bh_delete(link->bh);

@@ -465,6 +465,38 @@ static void test_unplug(void)
     disk_stop(&d);
 }
 
+/*
+ * A driver that goes on asking while the process ends gets no answers any more
+ * of devices whose disks have been closed.
+ */
+static void test_quit(void)
+{
+    struct virtio_msg msg;
+    unsigned round;
+    VMsgTest t;
+
+    for (round = 0; round < 30; round++) {
+        vmsg_test_start(&t, "", "-blockdev driver=null-co,node-name=drive0,"
+                        "size=1048576 -device virtio-blk-device,drive=drive0");
+        if (round % 2) {
+            qtest_qmp_assert_success(t.qts, "{ 'execute': 'stop' }");
+        }
+        qtest_qmp_send(t.qts, "{ 'execute': 'quit' }");
+        while (qtest_probe_child(t.qts)) {
+            vmsg_init(&msg, 0, VIRTIO_MSG_GET_CONFIG, 0,
+                      sizeof(msg.get_config));
+            msg.get_config.length = GUINT32_TO_LE(8);
+            vmsg_try_put(t.link, &msg);
+            vmsg_link_ring(t.link);
+            while (vmsg_try_get(t.link, &msg)) {
+                continue;
+            }
+        }
+        /* It has ended well, which this checks */
+        vmsg_test_stop(&t);
+    }
+}
+
 #define TEST(name, fn) qtest_add_func("virtio-msg/stopped/" name, fn)
 
 int main(int argc, char **argv)
@@ -481,5 +513,6 @@ int main(int argc, char **argv)
     TEST("reset", test_reset);
     TEST("reset-vqueue", test_reset_vqueue);
     TEST("unplug", test_unplug);
+    TEST("quit", test_quit);
     return g_test_run();
 }

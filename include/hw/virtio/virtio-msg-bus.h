@@ -9,6 +9,7 @@
 
 #include "hw/sysbus.h"
 #include "exec/memory.h"
+#include "qemu/notify.h"
 #include "qapi/qapi-types-virtio-msg.h"
 #include "qom/object.h"
 #include "standard-headers/linux/virtio_msg.h"
@@ -98,6 +99,8 @@ struct VirtIOMSGBusDevice {
     bool heard;             /* the peer rang or wrote since the link is up */
     bool kick;              /* sent something since the last doorbell */
     bool in_turn;           /* messages are being handled */
+    bool ended;             /* the process is about to end */
+    Notifier shutdown;
 
     VirtioMsgLinkState state;   /* as it was last announced */
     bool tx_bad;            /* the last send found a broken queue */
