@@ -134,6 +134,8 @@ async def queue_begins_anew(bench):
     await bench.load()
     await side.until_up()
     files = "/sys/bus/virtio/drivers/virtio_requeue/virtio*"
+    # They come after the driver has said that it is ready.
+    await bench.until(f"[ -e {files}/add ]")
     for wanted in range(1, 6):
         await bench.shell(f"echo 1 >$(echo {files}/add)")
         await side.until(lambda wanted=wanted: device.holds == wanted,
