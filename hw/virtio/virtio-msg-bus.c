@@ -304,7 +304,7 @@ static void virtio_msg_bus_device_realize(DeviceState *dev, Error **errp)
     VirtIOMSGBusDevice *link = VIRTIO_MSG_BUS_DEVICE(dev);
     VirtIOMSGBusDeviceClass *k = VIRTIO_MSG_BUS_DEVICE_GET_CLASS(link);
 
-    assert(k->max_msg_size >= VIRTIO_MSG_MIN_MAX_SIZE &&
+    assert(k->max_msg_size >= VIRTIO_MSG_MIN_MAX_SIZE_2025 &&
            k->max_msg_size <= VIRTIO_MSG_MAX_SIZE);
 
     if (dev->num_child_bus) {

@@ -193,7 +193,7 @@ static bool virtio_msg_slot_flush(VirtIOMSGSlot *slot)
         slot->event_removed = false;
     }
     if (slot->event_ready) {
-        if (!virtio_msg_send_event_device(slot, VIRTIO_MSG_DEVICE_READY)) {
+        if (!virtio_msg_send_event_device(slot, VIRTIO_MSG_DEVICE_ADDED)) {
             return false;
         }
         slot->event_ready = false;
@@ -432,7 +432,8 @@ static bool virtio_msg_get_device_info(VirtIOMSGSlot *slot,
                                        const struct virtio_msg *req,
                                        size_t payload, struct virtio_msg *resp)
 {
-    struct virtio_msg_get_device_info_resp *r = &resp->get_device_info_resp;
+    struct virtio_msg_get_device_info_resp_2025 *r =
+        &resp->get_device_info_resp_2025;
 
     virtio_msg_response_init(resp, req, sizeof(*r));
     r->device_id = cpu_to_le32(slot->vdev->device_id);
@@ -755,8 +756,8 @@ static bool virtio_msg_get_shm(VirtIOMSGSlot *slot,
                                const struct virtio_msg *req,
                                size_t payload, struct virtio_msg *resp)
 {
-    virtio_msg_response_init(resp, req, sizeof(resp->get_shm_resp));
-    resp->get_shm_resp.index = req->index.index;
+    virtio_msg_response_init(resp, req, sizeof(resp->get_shm_resp_2025));
+    resp->get_shm_resp_2025.index = req->index.index;
     return true;
 }
 
@@ -857,7 +858,7 @@ static void virtio_msg_receive_transport(VirtIOMSG *s,
         if (msg->msg_id == VIRTIO_MSG_GET_DEVICE_INFO) {
             /* Drivers probe with this one: device id 0 */
             virtio_msg_response_init(&resp, msg,
-                                     sizeof(resp.get_device_info_resp));
+                                     sizeof(resp.get_device_info_resp_2025));
             virtio_msg_respond(s, &resp);
         } else {
             virtio_msg_drop(s, msg, &s->drop_no_device, "no such device");
@@ -892,16 +893,16 @@ static void virtio_msg_bus_get_devices(VirtIOMSG *s,
 {
     uint32_t offset = le16_to_cpu(req->get_devices.offset);
     uint32_t count = le16_to_cpu(req->get_devices.count);
-    size_t head = offsetof(struct virtio_msg_get_devices_resp, bitmap);
-    uint32_t limit = ROUND_UP(s->slots->len, VIRTIO_MSG_DEVICES_ALIGN);
+    size_t head = offsetof(struct virtio_msg_get_devices_resp_2025, bitmap);
+    uint32_t limit = ROUND_UP(s->slots->len, VIRTIO_MSG_DEVICES_ALIGN_2025);
     uint32_t room, next, i;
     VirtIOMSGSlot *slot;
     struct virtio_msg resp;
 
     room = (virtio_msg_bus_max_msg_size(s->link) - VIRTIO_MSG_HDR_SIZE - head) *
            BITS_PER_BYTE;
-    if (offset % VIRTIO_MSG_DEVICES_ALIGN || count % VIRTIO_MSG_DEVICES_ALIGN ||
-        offset >= limit) {
+    if (offset % VIRTIO_MSG_DEVICES_ALIGN_2025 ||
+        count % VIRTIO_MSG_DEVICES_ALIGN_2025 || offset >= limit) {
         /* No window: an answer with nothing in it and nothing to follow */
         count = 0;
         next = limit;
@@ -911,12 +912,12 @@ static void virtio_msg_bus_get_devices(VirtIOMSG *s,
     }
 
     virtio_msg_response_init(&resp, req, head + count / BITS_PER_BYTE);
-    resp.get_devices_resp.offset = req->get_devices.offset;
-    resp.get_devices_resp.count = cpu_to_le16(count);
+    resp.get_devices_resp_2025.offset = req->get_devices.offset;
+    resp.get_devices_resp_2025.count = cpu_to_le16(count);
     for (i = 0; i < count; i++) {
         slot = virtio_msg_slot(s, offset + i);
         if (slot && slot->vdev) {
-            resp.get_devices_resp.bitmap[i / BITS_PER_BYTE] |=
+            resp.get_devices_resp_2025.bitmap[i / BITS_PER_BYTE] |=
                 1 << (i % BITS_PER_BYTE);
         }
     }
@@ -925,8 +926,8 @@ static void virtio_msg_bus_get_devices(VirtIOMSG *s,
     for (; next < limit; next++) {
         slot = virtio_msg_slot(s, next);
         if (slot && slot->vdev) {
-            resp.get_devices_resp.next_offset =
-                cpu_to_le16(ROUND_DOWN(next, VIRTIO_MSG_DEVICES_ALIGN));
+            resp.get_devices_resp_2025.next_offset =
+                cpu_to_le16(ROUND_DOWN(next, VIRTIO_MSG_DEVICES_ALIGN_2025));
             break;
         }
     }

@@ -59,7 +59,7 @@ class Side:
 
     def plug(self, number, device):
         self.add(number, device)
-        self.send(wire.event_device(number, wire.DEVICE_READY))
+        self.send(wire.event_device(number, wire.DEVICE_ADDED))
         return device
 
     def unplug(self, number):

@@ -192,8 +192,8 @@ async def duplicate_events(bench):
     before = await bench.virtio_devices()
     resets = side.devices[1].resets
     for _ in range(20):
-        side.send(wire.event_device(1, wire.DEVICE_READY),
-                  wire.event_device(77, wire.DEVICE_READY),
+        side.send(wire.event_device(1, wire.DEVICE_ADDED),
+                  wire.event_device(77, wire.DEVICE_ADDED),
                   wire.event_device(78, wire.DEVICE_REMOVED))
     side.plug(3, Rng())
     await side.until_up(3)
@@ -247,7 +247,7 @@ async def old_messages(bench):
     """What the device queue holds when the driver starts is void."""
     side = bench.side
     side.add(1, bench.short_lived())
-    side.send(*[wire.event_device(5, wire.DEVICE_READY)] * (NUM_SLOTS - 1))
+    side.send(*[wire.event_device(5, wire.DEVICE_ADDED)] * (NUM_SLOTS - 1))
     await bench.load()
     await side.until_up()
     assert await bench.dropped() == 0

@@ -157,9 +157,9 @@ async def late_answers_of_the_bus(bench):
     dropped = await bench.dropped()
     keep = side.script = Keep(side, lambda request: request.is_bus and
                               request.msg_id == wire.BUS_GET_DEVICES)
-    side.send(wire.event_device(1, wire.DEVICE_READY))
+    side.send(wire.event_device(1, wire.DEVICE_ADDED))
     await bench.logs("cannot list the devices")
-    side.send(wire.event_device(1, wire.DEVICE_READY))
+    side.send(wire.event_device(1, wire.DEVICE_ADDED))
     await keep.wait_for(2)
     late, awaited = keep.kept
     # This one knows of no device at all.

@@ -207,7 +207,7 @@ async def goes_on_when_called(bench):
     await bench.shell("echo 'write through' >/sys/block/vda/cache_type")
     await bench.logs("does not answer")
     side.hear()
-    side.send(wire.event_device(1, wire.DEVICE_READY))
+    side.send(wire.event_device(1, wire.DEVICE_ADDED))
     await side.until(
         lambda: all(device.is_up and device.resets > before
                     for device, before in zip(devices, resets)),

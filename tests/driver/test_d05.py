@@ -210,7 +210,7 @@ async def get_devices(bench):
 
         count = len(side.received)
         side.script = script
-        side.send(wire.event_device(1, wire.DEVICE_READY))
+        side.send(wire.event_device(1, wire.DEVICE_ADDED))
         await side.ping()
         asked = [m for m in side.received[count:]
                  if m.is_bus and m.msg_id == wire.BUS_GET_DEVICES]
@@ -380,7 +380,7 @@ async def peer_ids(bench):
             side.link.memory[IDS:IDS + 16] = le32(magic, value, value, value)
             await bench.load(timeout_ms=TIMEOUT_MS)
             side.link.announce()
-            side.send(wire.event_device(1, wire.DEVICE_READY))
+            side.send(wire.event_device(1, wire.DEVICE_ADDED))
             await side.until_up()
             await bench.unload()
 

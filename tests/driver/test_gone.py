@@ -195,7 +195,7 @@ async def restart(bench):
         # Nobody could tell that these had been anything else: move both.
         await side.ping()
     side.restart()
-    side.send(wire.event_device(1, wire.DEVICE_READY))
+    side.send(wire.event_device(1, wire.DEVICE_ADDED))
     await fail(jobs)
     await works_again(bench, disk)
     assert await bench.shell(f"cat {FUNCTION}/virtio_msg/restarts") == "1"
@@ -395,7 +395,7 @@ async def failed_link(bench):
     assert await state(bench) == "failed"
     await bench.logs("out of range")
     side.restart()
-    side.send(wire.event_device(1, wire.DEVICE_READY))
+    side.send(wire.event_device(1, wire.DEVICE_ADDED))
     await works_again(bench, disk)
     assert await state(bench) == "up"
 

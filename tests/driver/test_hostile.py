@@ -108,8 +108,8 @@ async def random_messages(bench):
     jobs = busy(bench)
     seeds = [wire.event(wire.EVENT_USED, 1, 0),
              wire.event(wire.EVENT_CONFIG, 2, 0xf, 7, 0, 0),
-             wire.event_device(1, wire.DEVICE_READY),
-             wire.event_device(9, wire.DEVICE_READY),
+             wire.event_device(1, wire.DEVICE_ADDED),
+             wire.event_device(9, wire.DEVICE_ADDED),
              wire.Message(wire.BUS, wire.BUS_PING, 0, 3, b"ping"),
              wire.Message(wire.RESPONSE, wire.SET_CONFIG, 2, 9, bytes(12)),
              wire.Message(wire.RESPONSE | wire.BUS, wire.BUS_GET_DEVICES, 0, 9,
@@ -219,7 +219,7 @@ async def flood_of_changes(bench):
     that stays bounded."""
     side = await bring_up(bench)
     events = [wire.event_device(n, state).pack()
-              for n in (1, 2, 3, 4) for state in (wire.DEVICE_READY,)]
+              for n in (1, 2, 3, 4) for state in (wire.DEVICE_ADDED,)]
     events += [wire.event_device(n, wire.DEVICE_REMOVED).pack()
                for n in (3, 4)]
     # Each that the disk's driver looks at has it say what the size is.
@@ -393,7 +393,7 @@ async def changes_its_type(bench):
     for _ in range(bench.size(20, 500)):
         for number in 1, 2:
             side.send(wire.event_device(number, wire.DEVICE_REMOVED),
-                      wire.event_device(number, wire.DEVICE_READY))
+                      wire.event_device(number, wire.DEVICE_ADDED))
         await side.ping()
     await is_well(bench)
 
@@ -436,7 +436,7 @@ async def leaves_during_probe(bench):
     steps = (wire.GET_DEVICE_INFO, wire.GET_DEVICE_FEATURES,
              wire.SET_DRIVER_FEATURES, wire.SET_DEVICE_STATUS,
              wire.GET_VQUEUE, wire.SET_VQUEUE, wire.GET_CONFIG)
-    blows = (last, wire.event_device(1, wire.DEVICE_READY),
+    blows = (last, wire.event_device(1, wire.DEVICE_ADDED),
              wire.event(wire.EVENT_CONFIG, 1, 0xff, 0, 0, 0))
     for msg_id in steps:
         for blow in blows:
@@ -463,7 +463,7 @@ async def flood_of_ready(bench):
     side.received.clear()
     sent, begin = 0, time.monotonic()
     while (passed := time.monotonic() - begin) < bench.size(6, 60):
-        side.send(*[wire.event_device(1, wire.DEVICE_READY)] * 10)
+        side.send(*[wire.event_device(1, wire.DEVICE_ADDED)] * 10)
         await side.ping()
         sent += 10
     scans = len([m for m in side.received

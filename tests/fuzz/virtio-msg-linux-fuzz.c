@@ -107,11 +107,12 @@ static size_t answer_transport(const struct virtio_msg *req,
 
     switch (req->msg_id) {
     case VIRTIO_MSG_GET_DEVICE_INFO:
-        resp->get_device_info_resp.device_id = cpu_to_le32(1 + num % 4);
-        resp->get_device_info_resp.num_feature_bits = cpu_to_le32(64);
-        resp->get_device_info_resp.config_size = cpu_to_le32(CONFIG_SIZE);
-        resp->get_device_info_resp.max_virtqueues = cpu_to_le32(NUM_QUEUES);
-        return sizeof(resp->get_device_info_resp);
+        resp->get_device_info_resp_2025.device_id = cpu_to_le32(1 + num % 4);
+        resp->get_device_info_resp_2025.num_feature_bits = cpu_to_le32(64);
+        resp->get_device_info_resp_2025.config_size = cpu_to_le32(CONFIG_SIZE);
+        resp->get_device_info_resp_2025.max_virtqueues =
+            cpu_to_le32(NUM_QUEUES);
+        return sizeof(resp->get_device_info_resp_2025);
     case VIRTIO_MSG_GET_DEVICE_FEATURES:
         resp->features.block_index = req->get_features.block_index;
         resp->features.num_blocks = cpu_to_le32(2);
@@ -162,11 +163,11 @@ static size_t answer_bus(const struct virtio_msg *req, struct virtio_msg *resp)
 
     switch (req->msg_id) {
     case VIRTIO_MSG_BUS_GET_DEVICES:
-        expect(count % VIRTIO_MSG_DEVICES_ALIGN == 0);
-        resp->get_devices_resp.offset = req->get_devices.offset;
-        resp->get_devices_resp.count = cpu_to_le16(NUM_DEVICES);
-        resp->get_devices_resp.bitmap[0] = 0x05;
-        return offsetof(struct virtio_msg_get_devices_resp, bitmap) + 1;
+        expect(count % VIRTIO_MSG_DEVICES_ALIGN_2025 == 0);
+        resp->get_devices_resp_2025.offset = req->get_devices.offset;
+        resp->get_devices_resp_2025.count = cpu_to_le16(NUM_DEVICES);
+        resp->get_devices_resp_2025.bitmap[0] = 0x05;
+        return offsetof(struct virtio_msg_get_devices_resp_2025, bitmap) + 1;
     default:
         resp->ping = req->ping;
         return sizeof(resp->ping);

@@ -83,19 +83,19 @@ static Window get_devices(VMsgLink *link, uint16_t offset, uint16_t count)
     req.get_devices.count = GUINT16_TO_LE(count);
     vmsg_request(link, &req, &resp);
 
-    w.count = GUINT16_FROM_LE(resp.get_devices_resp.count);
-    w.next = GUINT16_FROM_LE(resp.get_devices_resp.next_offset);
+    w.count = GUINT16_FROM_LE(resp.get_devices_resp_2025.count);
+    w.next = GUINT16_FROM_LE(resp.get_devices_resp_2025.next_offset);
     bytes = w.count / 8;
     g_assert_cmpuint(w.count % 8, ==, 0);
     g_assert_cmpuint(w.count, <=, count);
-    g_assert_cmpuint(GUINT16_FROM_LE(resp.get_devices_resp.offset), ==,
+    g_assert_cmpuint(GUINT16_FROM_LE(resp.get_devices_resp_2025.offset), ==,
                      offset);
     g_assert_cmpuint(GUINT16_FROM_LE(resp.msg_size), ==, 14 + bytes);
     g_assert_cmpuint(w.next % 8, ==, 0);
     if (w.next) {
         g_assert_cmpuint(w.next, >=, offset + w.count);
     }
-    memcpy(w.bitmap, resp.get_devices_resp.bitmap, bytes);
+    memcpy(w.bitmap, resp.get_devices_resp_2025.bitmap, bytes);
     return w;
 }
 
@@ -278,11 +278,11 @@ static void test_hotplug(void)
     int i;
 
     vmsg_test_start(&t, "", RNG);
-    wait_event_device(t.link, 0, VIRTIO_MSG_DEVICE_READY);
+    wait_event_device(t.link, 0, VIRTIO_MSG_DEVICE_ADDED);
 
     for (i = 0; i < 5; i++) {
         qtest_qmp_device_add(t.qts, "virtio-rng-device", "hot", "{}");
-        wait_event_device(t.link, 1, VIRTIO_MSG_DEVICE_READY);
+        wait_event_device(t.link, 1, VIRTIO_MSG_DEVICE_ADDED);
         g_assert_cmpuint(vmsg_get_info(t.link, 1).device_id, ==,
                          VIRTIO_ID_RNG);
         vmsg_rng_up(t.link, 1, 0, &q);
@@ -309,7 +309,7 @@ static void test_hotplug_unread(void)
     int i;
 
     vmsg_test_start(&t, "", RNG);
-    wait_event_device(t.link, 0, VIRTIO_MSG_DEVICE_READY);
+    wait_event_device(t.link, 0, VIRTIO_MSG_DEVICE_ADDED);
     vmsg_init(&msg, BUS, VIRTIO_MSG_BUS_PING, 0, sizeof(msg.ping));
     for (i = 0; i < CAPACITY; i++) {
         g_assert_true(vmsg_try_put(t.link, &msg));
@@ -365,7 +365,7 @@ static void full_queue(bool ring_after_reading)
     int i;
 
     vmsg_test_start(&t, "", RNG);
-    wait_event_device(t.link, 0, VIRTIO_MSG_DEVICE_READY);
+    wait_event_device(t.link, 0, VIRTIO_MSG_DEVICE_ADDED);
     before = vmsg_stat(&t, "received");
 
     /* The answers of the first batch just fit */
@@ -428,7 +428,7 @@ static void test_full_queue_again_and_again(void)
     int round, n;
 
     vmsg_test_start(&t, "", RNG);
-    wait_event_device(t.link, 0, VIRTIO_MSG_DEVICE_READY);
+    wait_event_device(t.link, 0, VIRTIO_MSG_DEVICE_ADDED);
     for (round = 0; round < 2 * VIRTIO_MSG_SPSC_NUM_SLOTS; round++) {
         /* Two batches: the second meets a full queue */
         for (n = 0; n < 2; n++) {
@@ -576,7 +576,7 @@ static void test_own_indices(void)
     int i;
 
     vmsg_test_start(&t, "", RNG);
-    wait_event_device(t.link, 0, VIRTIO_MSG_DEVICE_READY);
+    wait_event_device(t.link, 0, VIRTIO_MSG_DEVICE_ADDED);
     sent = vmsg_stat(&t, "sent");
     for (i = 0; i < 200; i++) {
         put_ping(t.link, i);
@@ -743,8 +743,8 @@ static void test_ready_at_start(void)
     VMsgTest t;
 
     vmsg_test_start(&t, "", RNG RNG);
-    wait_event_device(t.link, 0, VIRTIO_MSG_DEVICE_READY);
-    wait_event_device(t.link, 1, VIRTIO_MSG_DEVICE_READY);
+    wait_event_device(t.link, 0, VIRTIO_MSG_DEVICE_ADDED);
+    wait_event_device(t.link, 1, VIRTIO_MSG_DEVICE_ADDED);
     vmsg_test_stop(&t);
 }
 
@@ -1125,7 +1125,7 @@ static void test_server_comes_back(gconstpointer lost)
 
     vmsg_server_start(&s, &t, RNG);
     for (i = 0; i < 3; i++) {
-        wait_event_device(t.link, 0, VIRTIO_MSG_DEVICE_READY);
+        wait_event_device(t.link, 0, VIRTIO_MSG_DEVICE_ADDED);
         g_assert_cmphex(vmsg_get_status(t.link, 0), ==, 0);
         vmsg_rng_up(t.link, 0, 0, &q);
         vmsg_rng_read(&q);

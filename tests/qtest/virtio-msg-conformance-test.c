@@ -1206,7 +1206,7 @@ static void test_padding_is_zero(void)
         vmsg_send(link, &msg);
         expect_padded(link, RESPONSE, id, &msg);
         if (id == VIRTIO_MSG_GET_VQUEUE) {
-            g_assert_cmphex(msg.get_vqueue_resp.reserved, ==, 0);
+            g_assert_cmphex(msg.get_vqueue_resp.flags, ==, 0);
         }
     }
     for (id = VIRTIO_MSG_BUS_GET_DEVICES; id <= VIRTIO_MSG_BUS_PING; id++) {

@@ -20,12 +20,12 @@ static void check_size(const struct virtio_msg *resp, size_t payload)
 
 VMsgInfo vmsg_get_info(VMsgLink *link, uint16_t dev)
 {
-    struct virtio_msg_get_device_info_resp *r;
+    struct virtio_msg_get_device_info_resp_2025 *r;
     struct virtio_msg req, resp;
 
     vmsg_init(&req, 0, VIRTIO_MSG_GET_DEVICE_INFO, dev, 0);
     vmsg_request(link, &req, &resp);
-    r = &resp.get_device_info_resp;
+    r = &resp.get_device_info_resp_2025;
     check_size(&resp, sizeof(*r));
     return (VMsgInfo) {
         .device_id = GUINT32_FROM_LE(r->device_id),
@@ -167,7 +167,7 @@ VMsgQueueState vmsg_get_vqueue(VMsgLink *link, uint16_t dev, uint32_t index)
     r = &resp.get_vqueue_resp;
     check_size(&resp, sizeof(*r));
     g_assert_cmpuint(GUINT32_FROM_LE(r->index), ==, index);
-    g_assert_cmpuint(r->reserved, ==, 0);
+    g_assert_cmpuint(r->flags, ==, 0);
     return (VMsgQueueState) {
         .max_size = GUINT32_FROM_LE(r->max_size),
         .cur_size = GUINT32_FROM_LE(r->cur_size),

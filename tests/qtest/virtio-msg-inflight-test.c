@@ -755,7 +755,7 @@ static void unplug_give_back(Flight *f)
             g_assert_cmpstr(resp, ==, "");
         }
     }
-    await_event(f, VIRTIO_MSG_DEVICE_READY);
+    await_event(f, VIRTIO_MSG_DEVICE_ADDED);
 }
 
 static void link_down_take(Flight *f)
@@ -767,7 +767,7 @@ static void link_down_take(Flight *f)
 static void link_down_give_back(Flight *f)
 {
     serve(f);
-    await_event(f, VIRTIO_MSG_DEVICE_READY);
+    await_event(f, VIRTIO_MSG_DEVICE_ADDED);
 }
 
 static void peer_gone_take(Flight *f)
@@ -782,7 +782,7 @@ static void peer_gone_give_back(Flight *f)
     vmsg_settle(&f->t);
     vmsg_ping(f->t.link);
     await_event(f, VIRTIO_MSG_DEVICE_REMOVED);
-    await_event(f, VIRTIO_MSG_DEVICE_READY);
+    await_event(f, VIRTIO_MSG_DEVICE_ADDED);
 }
 
 static const End ends[] = {
@@ -858,7 +858,7 @@ static void start(Flight *f, const Device *device)
     if (f->wire >= 0) {
         close(f->wire_end);
     }
-    await_event(f, VIRTIO_MSG_DEVICE_READY);
+    await_event(f, VIRTIO_MSG_DEVICE_ADDED);
     /* The path stays in use for as long as QEMU looks for its server there */
     f->path = g_steal_pointer(&path);
     f->dir = g_steal_pointer(&dir);

@@ -984,7 +984,7 @@ static void test_silent_reset(void)
                      GUINT16_TO_LE(VIRTIO_MSG_DEVICE_REMOVED));
     vmsg_wait_event(t.link, BUS, VIRTIO_MSG_BUS_EVENT_DEVICE, 0, &msg);
     g_assert_cmpuint(msg.event_device.state, ==,
-                     GUINT16_TO_LE(VIRTIO_MSG_DEVICE_READY));
+                     GUINT16_TO_LE(VIRTIO_MSG_DEVICE_ADDED));
     g_assert_cmphex(vmsg_get_status(t.link, 0), ==, 0);
     g_assert_cmpuint(vmsg_get_vqueue(t.link, 0, 0).cur_size, ==, 0);
     vmsg_test_stop(&t);
@@ -1038,7 +1038,7 @@ static void check_taken_back(VMsgTest *t)
                      GUINT16_TO_LE(VIRTIO_MSG_DEVICE_REMOVED));
     vmsg_wait_event(t->link, BUS, VIRTIO_MSG_BUS_EVENT_DEVICE, 0, &msg);
     g_assert_cmpuint(msg.event_device.state, ==,
-                     GUINT16_TO_LE(VIRTIO_MSG_DEVICE_READY));
+                     GUINT16_TO_LE(VIRTIO_MSG_DEVICE_ADDED));
     g_assert_cmphex(vmsg_get_status(t->link, 0), ==, 0);
 }
 

@@ -285,8 +285,8 @@ static void test_reserved_fields_are_ignored(void)
     vmsg_negotiate(t.link, 0, 0);
     ring = vmsg_link_alloc(t.link, 3 * PAGE);
     vmsg_init(&req, 0, VIRTIO_MSG_SET_VQUEUE, 0, sizeof(req.set_vqueue));
-    req.set_vqueue.reserved0 = GUINT32_TO_LE(0xdeadbeef);
-    req.set_vqueue.reserved1 = GUINT32_TO_LE(0xdeadbeef);
+    req.set_vqueue.flags = GUINT32_TO_LE(0xdeadbeef);
+    req.set_vqueue.reserved = GUINT32_TO_LE(0xdeadbeef);
     req.set_vqueue.size = GUINT32_TO_LE(8);
     req.set_vqueue.desc = GUINT64_TO_LE(ring);
     req.set_vqueue.driver = GUINT64_TO_LE(ring + PAGE);
@@ -1592,9 +1592,10 @@ static void test_get_shm(void)
         req.index.index = GUINT32_TO_LE(ids[i]);
         vmsg_request(t.link, &req, &resp);
         g_assert_cmpuint(GUINT16_FROM_LE(resp.msg_size), ==, 20);
-        g_assert_cmphex(GUINT32_FROM_LE(resp.get_shm_resp.index), ==, ids[i]);
-        g_assert_cmpuint(resp.get_shm_resp.length, ==, 0);
-        g_assert_cmpuint(resp.get_shm_resp.address, ==, 0);
+        g_assert_cmphex(GUINT32_FROM_LE(resp.get_shm_resp_2025.index), ==,
+                        ids[i]);
+        g_assert_cmpuint(resp.get_shm_resp_2025.length, ==, 0);
+        g_assert_cmpuint(resp.get_shm_resp_2025.address, ==, 0);
     }
     vmsg_test_stop(&t);
 }
@@ -1665,7 +1666,7 @@ static void test_device_types(void)
 static void test_system_reset(void)
 {
     static const uint16_t states[] = {
-        VIRTIO_MSG_DEVICE_REMOVED, VIRTIO_MSG_DEVICE_READY,
+        VIRTIO_MSG_DEVICE_REMOVED, VIRTIO_MSG_DEVICE_ADDED,
     };
     struct virtio_msg event;
     VMsgQueue q;

@@ -27,7 +27,8 @@ static void test_header(void)
     SIZE(virtio_msg, 264);
 
     g_assert_cmpuint(VIRTIO_MSG_HDR_SIZE, ==, 8);
-    g_assert_cmpuint(VIRTIO_MSG_MIN_MAX_SIZE, ==, 44);
+    g_assert_cmpuint(VIRTIO_MSG_MIN_MAX_SIZE, ==, 52);
+    g_assert_cmpuint(VIRTIO_MSG_MIN_MAX_SIZE_2025, ==, 48);
     g_assert_cmpuint(VIRTIO_MSG_MAX_SIZE, ==, 264);
     g_assert_cmphex(VIRTIO_MSG_TYPE_RESPONSE, ==, 1 << 0);
     g_assert_cmphex(VIRTIO_MSG_TYPE_BUS, ==, 1 << 1);
@@ -37,7 +38,8 @@ static void test_header(void)
 /* Whatever the message, its payload follows the header */
 static void test_payloads_follow_the_header(void)
 {
-    FIELD(virtio_msg, get_device_info_resp, 8, 24);
+    FIELD(virtio_msg, get_device_info_resp, 8, 44);
+    FIELD(virtio_msg, get_device_info_resp_2025, 8, 24);
     FIELD(virtio_msg, get_features, 8, 8);
     FIELD(virtio_msg, features, 8, 256);
     FIELD(virtio_msg, get_config, 8, 8);
@@ -45,12 +47,16 @@ static void test_payloads_follow_the_header(void)
     FIELD(virtio_msg, status, 8, 4);
     FIELD(virtio_msg, index, 8, 4);
     FIELD(virtio_msg, get_vqueue_resp, 8, 40);
+    FIELD(virtio_msg, get_vqueue_resp_2025_07, 8, 36);
     FIELD(virtio_msg, set_vqueue, 8, 40);
-    FIELD(virtio_msg, get_shm_resp, 8, 12);
+    FIELD(virtio_msg, set_vqueue_2025_07, 8, 36);
+    FIELD(virtio_msg, get_shm_resp, 8, 24);
+    FIELD(virtio_msg, get_shm_resp_2025, 8, 12);
     FIELD(virtio_msg, event_config, 8, 256);
     FIELD(virtio_msg, event_avail, 8, 8);
     FIELD(virtio_msg, get_devices, 8, 4);
     FIELD(virtio_msg, get_devices_resp, 8, 256);
+    FIELD(virtio_msg, get_devices_resp_2025, 8, 256);
     FIELD(virtio_msg, ping, 8, 4);
     FIELD(virtio_msg, event_device, 8, 4);
 }
@@ -81,21 +87,34 @@ static void test_bus_ids(void)
     g_assert_cmphex(VIRTIO_MSG_BUS_GET_DEVICES, ==, 0x02);
     g_assert_cmphex(VIRTIO_MSG_BUS_PING, ==, 0x03);
     g_assert_cmphex(VIRTIO_MSG_BUS_EVENT_DEVICE, ==, 0x40);
-    g_assert_cmpuint(VIRTIO_MSG_DEVICE_READY, ==, 1);
+    g_assert_cmpuint(VIRTIO_MSG_DEVICE_ADDED, ==, 1);
     g_assert_cmpuint(VIRTIO_MSG_DEVICE_REMOVED, ==, 2);
-    g_assert_cmpuint(VIRTIO_MSG_DEVICES_ALIGN, ==, 8);
+    g_assert_cmpuint(VIRTIO_MSG_DEVICES_ALIGN_2025, ==, 8);
 }
 
 static void test_get_device_info(void)
 {
     FIELD(virtio_msg_get_device_info_resp, device_id, 0, 4);
     FIELD(virtio_msg_get_device_info_resp, vendor_id, 4, 4);
-    FIELD(virtio_msg_get_device_info_resp, num_feature_bits, 8, 4);
-    FIELD(virtio_msg_get_device_info_resp, config_size, 12, 4);
-    FIELD(virtio_msg_get_device_info_resp, max_virtqueues, 16, 4);
-    FIELD(virtio_msg_get_device_info_resp, admin_vq_start, 20, 2);
-    FIELD(virtio_msg_get_device_info_resp, admin_vq_count, 22, 2);
-    SIZE(virtio_msg_get_device_info_resp, 24);
+    FIELD(virtio_msg_get_device_info_resp, uuid, 8, 16);
+    FIELD(virtio_msg_get_device_info_resp, num_feature_blocks, 24, 4);
+    FIELD(virtio_msg_get_device_info_resp, config_size, 28, 4);
+    FIELD(virtio_msg_get_device_info_resp, max_virtqueues, 32, 4);
+    FIELD(virtio_msg_get_device_info_resp, admin_vq_start, 36, 4);
+    FIELD(virtio_msg_get_device_info_resp, admin_vq_count, 40, 4);
+    SIZE(virtio_msg_get_device_info_resp, 44);
+}
+
+static void test_get_device_info_2025(void)
+{
+    FIELD(virtio_msg_get_device_info_resp_2025, device_id, 0, 4);
+    FIELD(virtio_msg_get_device_info_resp_2025, vendor_id, 4, 4);
+    FIELD(virtio_msg_get_device_info_resp_2025, num_feature_bits, 8, 4);
+    FIELD(virtio_msg_get_device_info_resp_2025, config_size, 12, 4);
+    FIELD(virtio_msg_get_device_info_resp_2025, max_virtqueues, 16, 4);
+    FIELD(virtio_msg_get_device_info_resp_2025, admin_vq_start, 20, 2);
+    FIELD(virtio_msg_get_device_info_resp_2025, admin_vq_count, 22, 2);
+    SIZE(virtio_msg_get_device_info_resp_2025, 24);
 }
 
 static void test_features(void)
@@ -140,15 +159,15 @@ static void test_vqueue(void)
     FIELD(virtio_msg_get_vqueue_resp, index, 0, 4);
     FIELD(virtio_msg_get_vqueue_resp, max_size, 4, 4);
     FIELD(virtio_msg_get_vqueue_resp, cur_size, 8, 4);
-    FIELD(virtio_msg_get_vqueue_resp, reserved, 12, 4);
+    FIELD(virtio_msg_get_vqueue_resp, flags, 12, 4);
     FIELD(virtio_msg_get_vqueue_resp, desc, 16, 8);
     FIELD(virtio_msg_get_vqueue_resp, driver, 24, 8);
     FIELD(virtio_msg_get_vqueue_resp, device, 32, 8);
     SIZE(virtio_msg_get_vqueue_resp, 40);
     FIELD(virtio_msg_set_vqueue, index, 0, 4);
-    FIELD(virtio_msg_set_vqueue, reserved0, 4, 4);
+    FIELD(virtio_msg_set_vqueue, flags, 4, 4);
     FIELD(virtio_msg_set_vqueue, size, 8, 4);
-    FIELD(virtio_msg_set_vqueue, reserved1, 12, 4);
+    FIELD(virtio_msg_set_vqueue, reserved, 12, 4);
     FIELD(virtio_msg_set_vqueue, desc, 16, 8);
     FIELD(virtio_msg_set_vqueue, driver, 24, 8);
     FIELD(virtio_msg_set_vqueue, device, 32, 8);
@@ -156,14 +175,47 @@ static void test_vqueue(void)
     FIELD(virtio_msg_event_avail, vq_index, 0, 4);
     FIELD(virtio_msg_event_avail, next_offset, 4, 4);
     SIZE(virtio_msg_event_avail, 8);
+
+    g_assert_cmphex(VIRTIO_MSG_VQ_ENABLED, ==, 1 << 0);
+    g_assert_cmphex(VIRTIO_MSG_VQ_OP_MASK, ==, 3);
+    g_assert_cmpuint(VIRTIO_MSG_VQ_OP_DISABLED, ==, 0);
+    g_assert_cmpuint(VIRTIO_MSG_VQ_OP_ENABLE, ==, 1);
+    g_assert_cmpuint(VIRTIO_MSG_VQ_OP_KEEP, ==, 2);
+    g_assert_cmphex(VIRTIO_MSG_VQ_KEEP_SIZE, ==, 1 << 2);
+    g_assert_cmphex(VIRTIO_MSG_VQ_KEEP_DESC, ==, 1 << 3);
+    g_assert_cmphex(VIRTIO_MSG_VQ_KEEP_DRIVER, ==, 1 << 4);
+    g_assert_cmphex(VIRTIO_MSG_VQ_KEEP_DEVICE, ==, 1 << 5);
+}
+
+static void test_vqueue_2025_07(void)
+{
+    FIELD(virtio_msg_get_vqueue_resp_2025_07, index, 0, 4);
+    FIELD(virtio_msg_get_vqueue_resp_2025_07, max_size, 4, 4);
+    FIELD(virtio_msg_get_vqueue_resp_2025_07, cur_size, 8, 4);
+    FIELD(virtio_msg_get_vqueue_resp_2025_07, desc, 12, 8);
+    FIELD(virtio_msg_get_vqueue_resp_2025_07, driver, 20, 8);
+    FIELD(virtio_msg_get_vqueue_resp_2025_07, device, 28, 8);
+    SIZE(virtio_msg_get_vqueue_resp_2025_07, 36);
+    FIELD(virtio_msg_set_vqueue_2025_07, index, 0, 4);
+    FIELD(virtio_msg_set_vqueue_2025_07, reserved, 4, 4);
+    FIELD(virtio_msg_set_vqueue_2025_07, size, 8, 4);
+    FIELD(virtio_msg_set_vqueue_2025_07, desc, 12, 8);
+    FIELD(virtio_msg_set_vqueue_2025_07, driver, 20, 8);
+    FIELD(virtio_msg_set_vqueue_2025_07, device, 28, 8);
+    SIZE(virtio_msg_set_vqueue_2025_07, 36);
 }
 
 static void test_shm(void)
 {
     FIELD(virtio_msg_get_shm_resp, index, 0, 4);
-    FIELD(virtio_msg_get_shm_resp, length, 4, 4);
-    FIELD(virtio_msg_get_shm_resp, address, 8, 4);
-    SIZE(virtio_msg_get_shm_resp, 12);
+    FIELD(virtio_msg_get_shm_resp, reserved, 4, 4);
+    FIELD(virtio_msg_get_shm_resp, length, 8, 8);
+    FIELD(virtio_msg_get_shm_resp, address, 16, 8);
+    SIZE(virtio_msg_get_shm_resp, 24);
+    FIELD(virtio_msg_get_shm_resp_2025, index, 0, 4);
+    FIELD(virtio_msg_get_shm_resp_2025, length, 4, 4);
+    FIELD(virtio_msg_get_shm_resp_2025, address, 8, 4);
+    SIZE(virtio_msg_get_shm_resp_2025, 12);
 }
 
 static void test_bus(void)
@@ -172,10 +224,15 @@ static void test_bus(void)
     FIELD(virtio_msg_get_devices, count, 2, 2);
     SIZE(virtio_msg_get_devices, 4);
     FIELD(virtio_msg_get_devices_resp, offset, 0, 2);
-    FIELD(virtio_msg_get_devices_resp, count, 2, 2);
-    FIELD(virtio_msg_get_devices_resp, next_offset, 4, 2);
+    FIELD(virtio_msg_get_devices_resp, next_offset, 2, 2);
+    FIELD(virtio_msg_get_devices_resp, count, 4, 2);
     FIELD(virtio_msg_get_devices_resp, bitmap, 6, 250);
     SIZE(virtio_msg_get_devices_resp, 256);
+    FIELD(virtio_msg_get_devices_resp_2025, offset, 0, 2);
+    FIELD(virtio_msg_get_devices_resp_2025, count, 2, 2);
+    FIELD(virtio_msg_get_devices_resp_2025, next_offset, 4, 2);
+    FIELD(virtio_msg_get_devices_resp_2025, bitmap, 6, 250);
+    SIZE(virtio_msg_get_devices_resp_2025, 256);
     FIELD(virtio_msg_ping, data, 0, 4);
     SIZE(virtio_msg_ping, 4);
     FIELD(virtio_msg_event_device, device_number, 0, 2);
@@ -193,10 +250,13 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-msg/wire/transport-ids", test_transport_ids);
     g_test_add_func("/virtio-msg/wire/bus-ids", test_bus_ids);
     g_test_add_func("/virtio-msg/wire/get-device-info", test_get_device_info);
+    g_test_add_func("/virtio-msg/wire/get-device-info-2025",
+                    test_get_device_info_2025);
     g_test_add_func("/virtio-msg/wire/features", test_features);
     g_test_add_func("/virtio-msg/wire/config", test_config);
     g_test_add_func("/virtio-msg/wire/status", test_status);
     g_test_add_func("/virtio-msg/wire/vqueue", test_vqueue);
+    g_test_add_func("/virtio-msg/wire/vqueue-2025-07", test_vqueue_2025_07);
     g_test_add_func("/virtio-msg/wire/shm", test_shm);
     g_test_add_func("/virtio-msg/wire/bus", test_bus);
 

@@ -153,7 +153,7 @@ struct VirtIOMSGBusDeviceClass {
      */
     void (*fill_info)(VirtIOMSGBusDevice *link, VirtioMsgLinkInfo *info);
 
-    /** @max_msg_size: bytes with the header, 44 to 264 */
+    /** @max_msg_size: bytes with the header, 48 to 264 */
     uint16_t max_msg_size;
 };
 
@@ -246,7 +246,7 @@ AddressSpace *virtio_msg_bus_get_dma_as(VirtIOMSGBusDevice *link);
  * virtio_msg_bus_max_msg_size: the largest message that the link carries
  * @link: the link
  *
- * Returns bytes, with the header, VIRTIO_MSG_MIN_MAX_SIZE to
+ * Returns bytes, with the header, VIRTIO_MSG_MIN_MAX_SIZE_2025 to
  * VIRTIO_MSG_MAX_SIZE.
  */
 uint16_t virtio_msg_bus_max_msg_size(VirtIOMSGBusDevice *link);

@@ -29,7 +29,7 @@
 /* The window of GET_DEVICES whose answer just fits a slot */
 #define AMP_DEVICES_WINDOW \
 	(8 * (VIRTIO_MSG_SPSC_SLOT_SIZE - VIRTIO_MSG_HDR_SIZE - \
-	      (int)offsetof(struct virtio_msg_get_devices_resp, bitmap)))
+	      (int)offsetof(struct virtio_msg_get_devices_resp_2025, bitmap)))
 
 /* What the parameter may be, so that every wait has an end */
 #define AMP_MIN_TIMEOUT_MS	100U
@@ -736,7 +736,7 @@ static bool amp_event_device(struct virtio_msg_amp *amp,
 	struct amp_device *adev = xa_load(&amp->devices, num);
 
 	switch (state) {
-	case VIRTIO_MSG_DEVICE_READY:
+	case VIRTIO_MSG_DEVICE_ADDED:
 		if (adev)
 			adev->ready = true;
 		break;
@@ -956,11 +956,11 @@ static int amp_bus_transfer(struct virtio_msg_amp *amp, u8 msg_id,
 /* Sets the bit of each device that there is.  D-01. */
 static int amp_enumerate(struct virtio_msg_amp *amp, unsigned long *present)
 {
-	const size_t head = offsetof(struct virtio_msg_get_devices_resp, bitmap);
+	const size_t head = offsetof(struct virtio_msg_get_devices_resp_2025, bitmap);
 	unsigned int offset = 0, wanted, count, next, i;
 	struct virtio_msg request, response;
-	const struct virtio_msg_get_devices_resp *resp =
-		&response.get_devices_resp;
+	const struct virtio_msg_get_devices_resp_2025 *resp =
+		&response.get_devices_resp_2025;
 	int err;
 
 	/* The offset grows in each round, which bounds their number. */
@@ -983,7 +983,7 @@ static int amp_enumerate(struct virtio_msg_amp *amp, unsigned long *present)
 		    le16_to_cpu(response.msg_size) <
 		    VIRTIO_MSG_HDR_SIZE + head + DIV_ROUND_UP(count, 8))
 			return -EPROTO;
-		if (next && (next % VIRTIO_MSG_DEVICES_ALIGN ||
+		if (next && (next % VIRTIO_MSG_DEVICES_ALIGN_2025 ||
 			     next <= offset || next < offset + count))
 			return -EPROTO;
 

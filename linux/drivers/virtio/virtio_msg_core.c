@@ -1079,19 +1079,19 @@ static int vm_get_info(struct virtio_msg_device *vmdev)
 	int err;
 
 	err = vm_transfer(vmdev, VIRTIO_MSG_GET_DEVICE_INFO, &request, 0,
-			  &response, sizeof(response.get_device_info_resp));
+			  &response, sizeof(response.get_device_info_resp_2025));
 	if (err)
 		return err;
 
 	vmdev->vdev.id.device =
-		le32_to_cpu(response.get_device_info_resp.device_id);
+		le32_to_cpu(response.get_device_info_resp_2025.device_id);
 	vmdev->vdev.id.vendor =
-		le32_to_cpu(response.get_device_info_resp.vendor_id);
+		le32_to_cpu(response.get_device_info_resp_2025.vendor_id);
 	vmdev->config_size =
-		le32_to_cpu(response.get_device_info_resp.config_size);
+		le32_to_cpu(response.get_device_info_resp_2025.config_size);
 	vmdev->max_vqs =
-		le32_to_cpu(response.get_device_info_resp.max_virtqueues);
-	bits = le32_to_cpu(response.get_device_info_resp.num_feature_bits);
+		le32_to_cpu(response.get_device_info_resp_2025.max_virtqueues);
+	bits = le32_to_cpu(response.get_device_info_resp_2025.num_feature_bits);
 	vmdev->num_feature_blocks =
 		min_t(u32, bits / 32, VIRTIO_MSG_CORE_FEATURE_BLOCKS);
 
@@ -1106,7 +1106,7 @@ int virtio_msg_init(struct virtio_msg_device *vmdev)
 	INIT_WORK(&vmdev->break_work, vm_break_work);
 	INIT_DELAYED_WORK(&vmdev->drain_work, vm_drain_work);
 
-	if (vmdev->max_msg_size < VIRTIO_MSG_MIN_MAX_SIZE ||
+	if (vmdev->max_msg_size < VIRTIO_MSG_MIN_MAX_SIZE_2025 ||
 	    vmdev->max_msg_size > VIRTIO_MSG_MAX_SIZE)
 		return -EINVAL;
 	return vm_get_info(vmdev);
