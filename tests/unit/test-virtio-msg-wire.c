@@ -1,11 +1,12 @@
 /*
- * Unit tests of the virtio-msg wire format: where each field lies
+ * Unit tests of the virtio-msg wire format: where each field lies, and what the
+ * two wires make of the fields that they do not have in common
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
 #include "qemu/osdep.h"
-#include "standard-headers/linux/virtio_msg.h"
+#include "hw/virtio/virtio-msg-wire.h"
 
 /* Every number in here is the specification's, not taken from the header */
 #define FIELD(type, field, off, len)                                    \
@@ -240,6 +241,229 @@ static void test_bus(void)
     SIZE(virtio_msg_event_device, 4);
 }
 
+/*
+ * The two wires, byte by byte
+ */
+
+static const struct {
+    const char *name;
+    const VirtIOMSGWire *wire;
+    uint16_t min_max_msg_size;
+    uint16_t devices_align;
+    uint16_t min_set_vqueue;
+    bool strict_generation;
+} wires[] = {
+    { "2025", &virtio_msg_wire_2025, 48, 8, 36, true },
+    { "2026", &virtio_msg_wire_2026, 52, 1, 40, false },
+};
+
+static void test_facts(void)
+{
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(wires); i++) {
+        const VirtIOMSGWire *wire = wires[i].wire;
+
+        g_test_message("%s", wires[i].name);
+        g_assert_cmpuint(wire->min_max_msg_size, ==,
+                         wires[i].min_max_msg_size);
+        g_assert_cmpuint(wire->devices_align, ==, wires[i].devices_align);
+        g_assert_cmpuint(wire->min_set_vqueue, ==, wires[i].min_set_vqueue);
+        g_assert_cmpint(wire->strict_generation, ==,
+                        wires[i].strict_generation);
+    }
+}
+
+#define CHECK_PAYLOAD(msg, size, ...)                                   \
+    do {                                                                \
+        static const uint8_t want[] = { __VA_ARGS__ };                  \
+        static const uint8_t rest[VIRTIO_MSG_MAX_PAYLOAD];              \
+        g_assert_cmpuint(size, ==, sizeof(want));                       \
+        g_assert_cmpmem((msg)->payload, size, want, sizeof(want));      \
+        g_assert_cmpmem((msg)->payload + (size), sizeof(rest) - (size), \
+                        rest, sizeof(rest) - (size));                   \
+    } while (0)
+
+static void test_put_info(void)
+{
+    static const VirtIOMSGInfo info = {
+        .device_id = 4, .vendor_id = 0x1af4, .num_feature_blocks = 2,
+        .config_size = 0x102, .max_virtqueues = 0x10000,
+    };
+    struct virtio_msg msg = { 0 };
+    size_t size;
+
+    size = virtio_msg_wire_2026.put_info(&msg, &info);
+    CHECK_PAYLOAD(&msg, size,
+                  4, 0, 0, 0, 0xf4, 0x1a, 0, 0,
+                  0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                  2, 0, 0, 0, 2, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+    memset(&msg, 0, sizeof(msg));
+    size = virtio_msg_wire_2025.put_info(&msg, &info);
+    CHECK_PAYLOAD(&msg, size,
+                  4, 0, 0, 0, 0xf4, 0x1a, 0, 0, 64, 0, 0, 0, 2, 1, 0, 0,
+                  0, 0, 1, 0, 0, 0, 0, 0);
+}
+
+static void test_put_queue(void)
+{
+    VirtIOMSGQueueState queue = {
+        .index = 1, .max_size = 256, .size = 8, .enabled = true,
+        .desc = 0x40000000, .driver = 0x40000080, .device = 0x140000100,
+    };
+    struct virtio_msg msg = { 0 };
+    size_t size;
+
+    size = virtio_msg_wire_2026.put_queue(&msg, &queue);
+    CHECK_PAYLOAD(&msg, size,
+                  1, 0, 0, 0, 0, 1, 0, 0, 8, 0, 0, 0, 1, 0, 0, 0,
+                  0, 0, 0, 0x40, 0, 0, 0, 0, 0x80, 0, 0, 0x40, 0, 0, 0, 0,
+                  0, 1, 0, 0x40, 1, 0, 0, 0);
+    queue.enabled = false;
+    size = virtio_msg_wire_2026.put_queue(&msg, &queue);
+    g_assert_cmphex(msg.payload[12], ==, 0);
+
+    queue.enabled = true;
+    memset(&msg, 0, sizeof(msg));
+    size = virtio_msg_wire_2025.put_queue(&msg, &queue);
+    CHECK_PAYLOAD(&msg, size,
+                  1, 0, 0, 0, 0, 1, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0,
+                  0, 0, 0, 0x40, 0, 0, 0, 0, 0x80, 0, 0, 0x40, 0, 0, 0, 0,
+                  0, 1, 0, 0x40, 1, 0, 0, 0);
+}
+
+static void check_change(const VirtIOMSGQueueChange *change)
+{
+    g_assert_cmpuint(change->index, ==, 1);
+    g_assert_cmpuint(change->size, ==, 8);
+    g_assert_cmphex(change->desc, ==, 0x40000000);
+    g_assert_cmphex(change->driver, ==, 0x40000080);
+    g_assert_cmphex(change->device, ==, 0x140000100);
+}
+
+static void fill_set_vqueue(struct virtio_msg *msg, uint8_t flags)
+{
+    const uint8_t payload[] = {
+        1, 0, 0, 0, flags, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0x40, 0, 0, 0, 0, 0x80, 0, 0, 0x40, 0, 0, 0, 0,
+        0, 1, 0, 0x40, 1, 0, 0, 0,
+    };
+
+    memset(msg, 0, sizeof(*msg));
+    memcpy(msg->payload, payload, sizeof(payload));
+}
+
+static void test_get_queue_change(void)
+{
+    VirtIOMSGQueueChange change;
+    struct virtio_msg msg;
+    unsigned flags;
+
+    for (flags = 0; flags < 64; flags++) {
+        fill_set_vqueue(&msg, flags);
+        virtio_msg_wire_2026.get_queue_change(&msg, 40, &change);
+        check_change(&change);
+        g_assert_cmpint(change.valid, ==, flags % 4 != 3);
+        g_assert_cmpint(change.disable, ==, flags % 4 == 0);
+        g_assert_cmpint(change.enable, ==, flags % 4 == 1);
+        g_assert_cmpint(change.keep_size, ==, flags >> 2 & 1);
+        g_assert_cmpint(change.keep_desc, ==, flags >> 3 & 1);
+        g_assert_cmpint(change.keep_driver, ==, flags >> 4 & 1);
+        g_assert_cmpint(change.keep_device, ==, flags >> 5 & 1);
+
+        /* In 2025 that field is reserved */
+        virtio_msg_wire_2025.get_queue_change(&msg, 40, &change);
+        check_change(&change);
+        g_assert_true(change.valid);
+        g_assert_true(change.enable);
+        g_assert_false(change.disable);
+        g_assert_false(change.keep_size | change.keep_desc |
+                       change.keep_driver | change.keep_device);
+    }
+    for (flags = 6; flags < 32; flags++) {
+        fill_set_vqueue(&msg, 1);
+        msg.payload[4 + flags / 8] |= 1 << flags % 8;
+        virtio_msg_wire_2026.get_queue_change(&msg, 40, &change);
+        g_assert_false(change.valid);
+    }
+    /* So is the one behind the size, which 2026 wants to be 0 */
+    fill_set_vqueue(&msg, 1);
+    msg.payload[15] = 0x80;
+    virtio_msg_wire_2026.get_queue_change(&msg, 40, &change);
+    g_assert_false(change.valid);
+    virtio_msg_wire_2025.get_queue_change(&msg, 40, &change);
+    g_assert_true(change.valid);
+}
+
+/* The first drivers leave that field out */
+static void test_get_queue_change_2025_07(void)
+{
+    static const uint8_t payload[] = {
+        1, 0, 0, 0, 9, 9, 9, 9, 8, 0, 0, 0,
+        0, 0, 0, 0x40, 0, 0, 0, 0, 0x80, 0, 0, 0x40, 0, 0, 0, 0,
+        0, 1, 0, 0x40, 1, 0, 0, 0,
+    };
+    struct virtio_msg msg = { 0 };
+    VirtIOMSGQueueChange change;
+    size_t size;
+
+    memcpy(msg.payload, payload, sizeof(payload));
+    for (size = 36; size < 40; size++) {
+        virtio_msg_wire_2025.get_queue_change(&msg, size, &change);
+        check_change(&change);
+        g_assert_true(change.valid);
+        g_assert_true(change.enable);
+    }
+}
+
+static void test_put_shm(void)
+{
+    VirtIOMSGShm shm = {
+        .shmid = 3, .length = 0x1000, .address = 0x80002000,
+    };
+    struct virtio_msg msg = { 0 };
+    size_t size;
+
+    size = virtio_msg_wire_2026.put_shm(&msg, &shm);
+    CHECK_PAYLOAD(&msg, size,
+                  3, 0, 0, 0, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0,
+                  0, 0x20, 0, 0x80, 0, 0, 0, 0);
+    memset(&msg, 0, sizeof(msg));
+    size = virtio_msg_wire_2025.put_shm(&msg, &shm);
+    CHECK_PAYLOAD(&msg, size,
+                  3, 0, 0, 0, 0, 0x10, 0, 0, 0, 0x20, 0, 0x80);
+
+    /* What does not fit into its fields does not exist there */
+    shm.address = 0x180002000;
+    memset(&msg, 0, sizeof(msg));
+    size = virtio_msg_wire_2025.put_shm(&msg, &shm);
+    CHECK_PAYLOAD(&msg, size, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+    shm.address = 0;
+    shm.length = 0x100000000;
+    memset(&msg, 0, sizeof(msg));
+    size = virtio_msg_wire_2025.put_shm(&msg, &shm);
+    CHECK_PAYLOAD(&msg, size, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+    memset(&msg, 0, sizeof(msg));
+    size = virtio_msg_wire_2026.put_shm(&msg, &shm);
+    CHECK_PAYLOAD(&msg, size,
+                  3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0,
+                  0, 0, 0, 0, 0, 0, 0, 0);
+}
+
+static void test_put_devices(void)
+{
+    static const VirtIOMSGDevices devices = {
+        .offset = 0x108, .count = 0x20, .next_offset = 0x400,
+    };
+    struct virtio_msg msg = { 0 };
+
+    virtio_msg_wire_2026.put_devices(&msg, &devices);
+    CHECK_PAYLOAD(&msg, (size_t)6, 8, 1, 0, 4, 0x20, 0);
+    memset(&msg, 0, sizeof(msg));
+    virtio_msg_wire_2025.put_devices(&msg, &devices);
+    CHECK_PAYLOAD(&msg, (size_t)6, 8, 1, 0x20, 0, 0, 4);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -259,6 +483,15 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-msg/wire/vqueue-2025-07", test_vqueue_2025_07);
     g_test_add_func("/virtio-msg/wire/shm", test_shm);
     g_test_add_func("/virtio-msg/wire/bus", test_bus);
+    g_test_add_func("/virtio-msg/wire/facts", test_facts);
+    g_test_add_func("/virtio-msg/wire/put-info", test_put_info);
+    g_test_add_func("/virtio-msg/wire/put-queue", test_put_queue);
+    g_test_add_func("/virtio-msg/wire/get-queue-change",
+                    test_get_queue_change);
+    g_test_add_func("/virtio-msg/wire/get-queue-change-2025-07",
+                    test_get_queue_change_2025_07);
+    g_test_add_func("/virtio-msg/wire/put-shm", test_put_shm);
+    g_test_add_func("/virtio-msg/wire/put-devices", test_put_devices);
 
     return g_test_run();
 }
