@@ -91,7 +91,7 @@ bool virtio_msg_send(VirtIOMSG *s, const struct virtio_msg *msg)
     }
     s->sent[virtio_msg_is_bus(msg)][msg->msg_id]++;
     if (trace_event_get_state_backends(TRACE_VIRTIO_MSG_SEND)) {
-        g_autofree char *text = virtio_msg_to_text(msg);
+        g_autofree char *text = virtio_msg_to_text(&virtio_msg_wire_2025, msg);
 
         trace_virtio_msg_send(virtio_msg_name(s), msg->type, msg->msg_id,
                               le16_to_cpu(msg->dev_num),
@@ -974,7 +974,7 @@ static void virtio_msg_receive(void *opaque, const struct virtio_msg *msg,
 
     s->received[virtio_msg_is_bus(msg)][msg->msg_id]++;
     if (trace_event_get_state_backends(TRACE_VIRTIO_MSG_RECEIVE)) {
-        g_autofree char *text = virtio_msg_to_text(msg);
+        g_autofree char *text = virtio_msg_to_text(&virtio_msg_wire_2025, msg);
 
         trace_virtio_msg_receive(virtio_msg_name(s), msg->type, msg->msg_id,
                                  le16_to_cpu(msg->dev_num),

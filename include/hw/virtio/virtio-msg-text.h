@@ -7,7 +7,7 @@
 #ifndef HW_VIRTIO_MSG_TEXT_H
 #define HW_VIRTIO_MSG_TEXT_H
 
-#include "standard-headers/linux/virtio_msg.h"
+#include "hw/virtio/virtio-msg-wire.h"
 
 /**
  * virtio_msg_id_name: the specification's name for a message
@@ -20,6 +20,7 @@ const char *virtio_msg_id_name(bool bus, uint8_t id);
 
 /**
  * virtio_msg_to_text: say what is in a message
+ * @wire: how its fields are laid out
  * @msg: the message, in wire (little-endian) order and unchecked; all of the
  *       structure can be read, whatever its msg_size says
  *
@@ -28,6 +29,7 @@ const char *virtio_msg_id_name(bool bus, uint8_t id);
  *
  * Returns one line without its end, of printable characters, to be freed.
  */
-char *virtio_msg_to_text(const struct virtio_msg *msg);
+char *virtio_msg_to_text(const VirtIOMSGWire *wire,
+                         const struct virtio_msg *msg);
 
 #endif /* HW_VIRTIO_MSG_TEXT_H */
