@@ -304,8 +304,7 @@ static void virtio_msg_bus_device_realize(DeviceState *dev, Error **errp)
     VirtIOMSGBusDevice *link = VIRTIO_MSG_BUS_DEVICE(dev);
     VirtIOMSGBusDeviceClass *k = VIRTIO_MSG_BUS_DEVICE_GET_CLASS(link);
 
-    assert(k->max_msg_size >= VIRTIO_MSG_MIN_MAX_SIZE_2025 &&
-           k->max_msg_size <= VIRTIO_MSG_MAX_SIZE);
+    assert(k->max_msg_size <= VIRTIO_MSG_MAX_SIZE);
 
     if (dev->num_child_bus) {
         error_setg(errp, "a virtio-msg link cannot be realized again; restart "
@@ -375,6 +374,8 @@ static const Property virtio_msg_bus_device_props[] = {
     DEFINE_PROP_UINT32("slots", VirtIOMSGBusDevice, slots, 32),
     DEFINE_PROP_UINT32("ping-interval", VirtIOMSGBusDevice, ping_interval, 0),
     DEFINE_PROP_BOOL("silent-reset", VirtIOMSGBusDevice, silent_reset, false),
+    DEFINE_PROP_BOOL("strict-generation", VirtIOMSGBusDevice,
+                     strict_generation, false),
 };
 
 /* Both ends of a link would have to move together */
@@ -391,6 +392,20 @@ static bool virtio_msg_bus_device_get_up(Object *obj, Error **errp)
 static int virtio_msg_bus_device_get_state(Object *obj, Error **errp)
 {
     return VIRTIO_MSG_BUS_DEVICE(obj)->state;
+}
+
+static int virtio_msg_bus_device_get_wire(Object *obj, Error **errp)
+{
+    return VIRTIO_MSG_BUS_DEVICE(obj)->wire;
+}
+
+static void virtio_msg_bus_device_set_wire(Object *obj, int wire, Error **errp)
+{
+    if (DEVICE(obj)->realized) {
+        qdev_prop_set_after_realize(DEVICE(obj), "wire", errp);
+        return;
+    }
+    VIRTIO_MSG_BUS_DEVICE(obj)->wire = wire;
 }
 
 static void virtio_msg_bus_device_class_init(ObjectClass *oc, void *data)
@@ -418,6 +433,14 @@ static void virtio_msg_bus_device_class_init(ObjectClass *oc, void *data)
         "ms after which a peer that uses devices has to answer (0: never)");
     object_class_property_set_description(oc, "silent-reset",
         "reset the devices if it does not");
+    object_class_property_add_enum(oc, "wire", "VirtioMsgWire",
+                                   &VirtioMsgWire_lookup,
+                                   virtio_msg_bus_device_get_wire,
+                                   virtio_msg_bus_device_set_wire);
+    object_class_property_set_description(oc, "wire",
+        "how messages are laid out: 2025 or 2026");
+    object_class_property_set_description(oc, "strict-generation",
+        "refuse to set a configuration by a generation of the past");
 }
 
 static void virtio_msg_bus_class_init(ObjectClass *oc, void *data)

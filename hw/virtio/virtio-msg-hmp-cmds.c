@@ -117,6 +117,8 @@ static void print_link(Monitor *mon, const VirtioMsgLinkInfo *info)
     if (info->layout) {
         monitor_printf(mon, "  layout: %s\n", info->layout);
     }
+    monitor_printf(mon, "  wire: %s%s\n", VirtioMsgWire_str(info->wire),
+                   info->strict_generation ? ", strict generation" : "");
     monitor_printf(mon, "  largest message: %" PRIu16 " bytes\n",
                    info->max_message_size);
     print_queues(mon, info);

@@ -134,6 +134,8 @@ static VirtioMsgLinkInfo *link_info(VirtIOMSGBusDevice *link)
     info->qom_path = object_get_canonical_path(OBJECT(link));
     info->type = g_strdup(object_get_typename(OBJECT(link)));
     info->state = link->state;
+    info->wire = link->wire;
+    info->strict_generation = s->strict_generation;
     info->max_message_size = virtio_msg_bus_max_msg_size(link);
     info->devices = link_devices(s);
     info->counters = link_counters(link, s);

@@ -84,6 +84,11 @@ static void virtio_msg_init(struct virtio_msg *msg, uint8_t type, uint8_t id,
     msg->msg_size = cpu_to_le16(VIRTIO_MSG_HDR_SIZE + payload);
 }
 
+static void virtio_msg_set_payload(struct virtio_msg *msg, size_t payload)
+{
+    msg->msg_size = cpu_to_le16(VIRTIO_MSG_HDR_SIZE + payload);
+}
+
 bool virtio_msg_send(VirtIOMSG *s, const struct virtio_msg *msg)
 {
     if (!virtio_msg_bus_send(s->link, msg)) {
@@ -91,7 +96,7 @@ bool virtio_msg_send(VirtIOMSG *s, const struct virtio_msg *msg)
     }
     s->sent[virtio_msg_is_bus(msg)][msg->msg_id]++;
     if (trace_event_get_state_backends(TRACE_VIRTIO_MSG_SEND)) {
-        g_autofree char *text = virtio_msg_to_text(&virtio_msg_wire_2025, msg);
+        g_autofree char *text = virtio_msg_to_text(s->wire, msg);
 
         trace_virtio_msg_send(virtio_msg_name(s), msg->type, msg->msg_id,
                               le16_to_cpu(msg->dev_num),
@@ -101,18 +106,14 @@ bool virtio_msg_send(VirtIOMSG *s, const struct virtio_msg *msg)
     return true;
 }
 
-/*
- * Start a response to @req.  One with nothing in it is already complete; the
- * caller fills in the rest.
- */
+/* Start a response to @req.  It is complete if there is nothing to be in it. */
 static void virtio_msg_response_init(struct virtio_msg *resp,
-                                     const struct virtio_msg *req,
-                                     size_t payload)
+                                     const struct virtio_msg *req)
 {
     virtio_msg_init(resp,
                     VIRTIO_MSG_TYPE_RESPONSE |
                     (req->type & VIRTIO_MSG_TYPE_BUS),
-                    req->msg_id, 0, payload);
+                    req->msg_id, 0, 0);
     if (!(req->type & VIRTIO_MSG_TYPE_BUS)) {
         resp->dev_num = req->dev_num;
     }
@@ -192,11 +193,11 @@ static bool virtio_msg_slot_flush(VirtIOMSGSlot *slot)
         }
         slot->event_removed = false;
     }
-    if (slot->event_ready) {
+    if (slot->event_added) {
         if (!virtio_msg_send_event_device(slot, VIRTIO_MSG_DEVICE_ADDED)) {
             return false;
         }
-        slot->event_ready = false;
+        slot->event_added = false;
     }
     if (slot->event_used) {
         for (n = find_first_bit(slot->used, VIRTIO_QUEUE_MAX);
@@ -294,8 +295,16 @@ static void virtio_msg_slot_trace_status(VirtIOMSGSlot *slot)
     }
 }
 
+static void virtio_msg_slot_forget_queues(VirtIOMSGSlot *slot)
+{
+    if (slot->queues) {
+        memset(slot->queues, 0, slot->num_queues * sizeof(*slot->queues));
+    }
+}
+
 static void virtio_msg_slot_reset(VirtIOMSGSlot *slot)
 {
+    virtio_msg_slot_forget_queues(slot);
     slot->driver_features = 0;
     slot->unknown_features = false;
     if (slot->vdev) {
@@ -323,7 +332,7 @@ static bool virtio_msg_slot_features_ok(VirtIOMSGSlot *slot)
 
 static bool virtio_msg_slot_has_queue(VirtIOMSGSlot *slot, uint32_t n)
 {
-    return n < VIRTIO_QUEUE_MAX && virtio_queue_get_num(slot->vdev, n);
+    return n < slot->num_queues && virtio_queue_get_num(slot->vdev, n);
 }
 
 static bool virtio_msg_slot_queue_active(VirtIOMSGSlot *slot, uint32_t n)
@@ -432,15 +441,16 @@ static bool virtio_msg_get_device_info(VirtIOMSGSlot *slot,
                                        const struct virtio_msg *req,
                                        size_t payload, struct virtio_msg *resp)
 {
-    struct virtio_msg_get_device_info_resp_2025 *r =
-        &resp->get_device_info_resp_2025;
+    VirtIOMSGInfo info = {
+        .device_id = slot->vdev->device_id,
+        .vendor_id = VIRTIO_MSG_VENDOR_ID,
+        .num_feature_blocks = FEATURE_BLOCKS,
+        .config_size = slot->vdev->config_len,
+        .max_virtqueues = slot->num_queues,
+    };
 
-    virtio_msg_response_init(resp, req, sizeof(*r));
-    r->device_id = cpu_to_le32(slot->vdev->device_id);
-    r->vendor_id = cpu_to_le32(VIRTIO_MSG_VENDOR_ID);
-    r->num_feature_bits = cpu_to_le32(FEATURE_BLOCKS * FEATURE_BLOCK_BITS);
-    r->config_size = cpu_to_le32(slot->vdev->config_len);
-    r->max_virtqueues = cpu_to_le32(slot->num_queues);
+    virtio_msg_response_init(resp, req);
+    virtio_msg_set_payload(resp, slot->transport->wire->put_info(resp, &info));
     return true;
 }
 
@@ -457,16 +467,16 @@ static bool virtio_msg_get_device_features(VirtIOMSGSlot *slot,
 
     room = (virtio_msg_bus_max_msg_size(slot->transport->link) -
             VIRTIO_MSG_HDR_SIZE - head) / sizeof(resp->features.features[0]);
-    num = MIN(num, index < FEATURE_BLOCKS ? FEATURE_BLOCKS - index : 0);
     num = MIN(num, room);
 
-    virtio_msg_response_init(resp, req, head +
-                             num * sizeof(resp->features.features[0]));
+    virtio_msg_response_init(resp, req);
+    virtio_msg_set_payload(resp, head +
+                           num * sizeof(resp->features.features[0]));
     resp->features.block_index = cpu_to_le32(index);
     resp->features.num_blocks = cpu_to_le32(num);
-    for (i = 0; i < num; i++) {
+    for (i = 0; i < num && index < FEATURE_BLOCKS; i++, index++) {
         resp->features.features[i] =
-            cpu_to_le32(features >> ((index + i) * FEATURE_BLOCK_BITS));
+            cpu_to_le32(features >> (index * FEATURE_BLOCK_BITS));
     }
     return true;
 }
@@ -485,7 +495,7 @@ static bool virtio_msg_set_driver_features(VirtIOMSGSlot *slot,
         return false;
     }
 
-    virtio_msg_response_init(resp, req, 0);
+    virtio_msg_response_init(resp, req);
     if (slot->vdev->status & VIRTIO_CONFIG_S_FEATURES_OK) {
         return true;
     }
@@ -524,8 +534,9 @@ static void virtio_msg_config_response(VirtIOMSGSlot *slot,
                                        uint32_t offset, uint32_t length,
                                        struct virtio_msg *resp)
 {
-    virtio_msg_response_init(resp, req,
-                             offsetof(struct virtio_msg_config, data) + length);
+    virtio_msg_response_init(resp, req);
+    virtio_msg_set_payload(resp, offsetof(struct virtio_msg_config, data) +
+                           length);
     resp->config.generation = cpu_to_le32(slot->generation);
     resp->config.offset = cpu_to_le32(offset);
     resp->config.length = cpu_to_le32(length);
@@ -563,7 +574,8 @@ static bool virtio_msg_set_config(VirtIOMSGSlot *slot,
     }
 
     virtio_msg_slot_update_config(slot);
-    if (generation != slot->generation ||
+    if ((slot->transport->strict_generation &&
+         generation != slot->generation) ||
         !virtio_msg_config_window_ok(slot, offset, length)) {
         length = 0;
     }
@@ -586,7 +598,8 @@ static bool virtio_msg_get_device_status(VirtIOMSGSlot *slot,
                                          size_t payload,
                                          struct virtio_msg *resp)
 {
-    virtio_msg_response_init(resp, req, sizeof(resp->status));
+    virtio_msg_response_init(resp, req);
+    virtio_msg_set_payload(resp, sizeof(resp->status));
     resp->status.status = cpu_to_le32(slot->vdev->status);
     return true;
 }
@@ -626,78 +639,149 @@ static bool virtio_msg_set_device_status(VirtIOMSGSlot *slot,
     return virtio_msg_get_device_status(slot, req, payload, resp);
 }
 
+/* What the queue is now, all of it or as far as it was told so far (T-12) */
+static void virtio_msg_slot_get_queue(VirtIOMSGSlot *slot, uint32_t n,
+                                      VirtIOMSGQueueState *queue)
+{
+    VirtIODevice *vdev = slot->vdev;
+
+    if (virtio_msg_slot_queue_active(slot, n)) {
+        queue->size = virtio_queue_get_num(vdev, n);
+        queue->enabled = true;
+        queue->desc = virtio_queue_get_desc_addr(vdev, n);
+        queue->driver = virtio_queue_get_avail_addr(vdev, n);
+        queue->device = virtio_queue_get_used_addr(vdev, n);
+    } else if (virtio_msg_slot_has_queue(slot, n)) {
+        *queue = slot->queues[n];
+    } else {
+        memset(queue, 0, sizeof(*queue));
+    }
+    queue->index = n;
+    queue->max_size = virtio_msg_slot_has_queue(slot, n)
+                      ? virtio_queue_get_max_num(vdev, n) : 0;
+}
+
 static bool virtio_msg_get_vqueue(VirtIOMSGSlot *slot,
                                   const struct virtio_msg *req,
                                   size_t payload, struct virtio_msg *resp)
 {
-    struct virtio_msg_get_vqueue_resp *r = &resp->get_vqueue_resp;
-    VirtIODevice *vdev = slot->vdev;
-    uint32_t n = le32_to_cpu(req->index.index);
+    VirtIOMSGQueueState queue;
 
-    virtio_msg_response_init(resp, req, sizeof(*r));
-    r->index = cpu_to_le32(n);
-    if (virtio_msg_slot_has_queue(slot, n)) {
-        r->max_size = cpu_to_le32(virtio_queue_get_max_num(vdev, n));
-    }
-    if (virtio_msg_slot_queue_active(slot, n)) {
-        r->cur_size = cpu_to_le32(virtio_queue_get_num(vdev, n));
-        r->desc = cpu_to_le64(virtio_queue_get_desc_addr(vdev, n));
-        r->driver = cpu_to_le64(virtio_queue_get_avail_addr(vdev, n));
-        r->device = cpu_to_le64(virtio_queue_get_used_addr(vdev, n));
-    }
+    virtio_msg_slot_get_queue(slot, le32_to_cpu(req->index.index), &queue);
+    virtio_msg_response_init(resp, req);
+    virtio_msg_set_payload(resp,
+                           slot->transport->wire->put_queue(resp, &queue));
     return true;
 }
 
+/* One that has no address yet cannot be in the wrong place */
 static bool virtio_msg_area_ok(AddressSpace *as, hwaddr addr, hwaddr len,
                                hwaddr align, bool is_write)
 {
-    return QEMU_IS_ALIGNED(addr, align) &&
-           addr + len > addr &&
-           address_space_access_valid(as, addr, len, is_write,
-                                      MEMTXATTRS_UNSPECIFIED);
+    return !addr ||
+           (QEMU_IS_ALIGNED(addr, align) &&
+            addr + len > addr &&
+            address_space_access_valid(as, addr, len, is_write,
+                                       MEMTXATTRS_UNSPECIFIED));
 }
 
 /*
- * Set the size, then let the device core say how large the areas are.  On
- * failure the queue is left inactive, which is what GET_VQUEUE then shows
- * (T-13).
+ * Whether the queue, which is not active, could be like that as far as it is
+ * set up.  The device core knows how large the areas are, if it has the size.
  */
-static bool virtio_msg_slot_set_queue(VirtIOMSGSlot *slot, uint32_t n,
-                                      uint32_t size, hwaddr desc,
-                                      hwaddr driver, hwaddr device)
+static bool virtio_msg_slot_queue_ok(VirtIOMSGSlot *slot,
+                                     const VirtIOMSGQueueState *queue)
 {
     VirtIODevice *vdev = slot->vdev;
     bool packed = virtio_vdev_has_feature(vdev, VIRTIO_F_RING_PACKED);
     AddressSpace *as = vdev->dma_as;
-    uint32_t max = virtio_queue_get_max_num(vdev, n);
+    uint32_t n = queue->index;
+    bool ok;
 
-    virtio_queue_set_rings(vdev, n, 0, 0, 0);
-    virtio_queue_set_num(vdev, n, max);
-
-    if (!size || size > max || !desc || !driver || !device ||
-        (!packed && !is_power_of_2(size))) {
+    if (queue->size > queue->max_size ||
+        (!packed && queue->size && !is_power_of_2(queue->size))) {
         return false;
     }
 
-    virtio_queue_set_num(vdev, n, size);
-    if (!virtio_msg_area_ok(as, desc, virtio_queue_get_desc_size(vdev, n),
-                            VRING_DESC_ALIGN, false) ||
-        !virtio_msg_area_ok(as, driver, virtio_queue_get_avail_size(vdev, n),
+    virtio_queue_set_num(vdev, n, queue->size ? queue->size : 1);
+    ok = virtio_msg_area_ok(as, queue->desc,
+                            virtio_queue_get_desc_size(vdev, n),
+                            VRING_DESC_ALIGN, false) &&
+         virtio_msg_area_ok(as, queue->driver,
+                            virtio_queue_get_avail_size(vdev, n),
                             packed ? VRING_EVENT_ALIGN : VRING_DRIVER_ALIGN,
-                            false) ||
-        !virtio_msg_area_ok(as, device, virtio_queue_get_used_size(vdev, n),
-                            VRING_DEVICE_ALIGN, true)) {
-        virtio_queue_set_num(vdev, n, max);
-        return false;
-    }
+                            false) &&
+         virtio_msg_area_ok(as, queue->device,
+                            virtio_queue_get_used_size(vdev, n),
+                            VRING_DEVICE_ALIGN, true);
+    virtio_queue_set_num(vdev, n, queue->max_size);
+    return ok;
+}
 
+static void virtio_msg_slot_enable_queue(VirtIOMSGSlot *slot,
+                                         const VirtIOMSGQueueState *queue)
+{
+    VirtIODevice *vdev = slot->vdev;
+    uint32_t n = queue->index;
+
+    virtio_queue_set_num(vdev, n, queue->size);
     virtio_queue_set_vector(vdev, n, n);
     virtio_queue_set_credit(vdev, n, QUEUE_CREDIT);
-    virtio_queue_set_rings(vdev, n, desc, driver, device);
+    virtio_queue_set_rings(vdev, n, queue->desc, queue->driver, queue->device);
     if (vdev->status & VIRTIO_CONFIG_S_DRIVER_OK) {
         /* Back after RESET_VQUEUE */
         virtio_queue_enable(vdev, n);
     }
+}
+
+/* An area or size that is given has to be one */
+static bool virtio_msg_queue_change_ok(const VirtIOMSGQueueChange *change)
+{
+    return change->valid &&
+           (change->keep_size || change->size) &&
+           (change->keep_desc || change->desc) &&
+           (change->keep_driver || change->driver) &&
+           (change->keep_device || change->device);
+}
+
+/* All that is asked, or nothing: then this returns false (T-13) */
+static bool virtio_msg_slot_change_queue(VirtIOMSGSlot *slot,
+                                         const VirtIOMSGQueueChange *change)
+{
+    VirtIOMSGQueueState old, queue;
+
+    virtio_msg_slot_get_queue(slot, change->index, &old);
+    /* Before FEATURES_OK nobody knows which layout the rings will have */
+    if (!old.max_size || !virtio_msg_queue_change_ok(change) ||
+        !(slot->vdev->status & VIRTIO_CONFIG_S_FEATURES_OK)) {
+        return false;
+    }
+
+    queue = old;
+    queue.size = change->keep_size ? old.size : change->size;
+    queue.desc = change->keep_desc ? old.desc : change->desc;
+    queue.driver = change->keep_driver ? old.driver : change->driver;
+    queue.device = change->keep_device ? old.device : change->device;
+    queue.enabled = change->enable || (old.enabled && !change->disable);
+
+    if (old.enabled) {
+        /* Rings cannot move under a device that uses them */
+        return queue.enabled && queue.size == old.size &&
+               queue.desc == old.desc && queue.driver == old.driver &&
+               queue.device == old.device;
+    }
+    if (!virtio_msg_slot_queue_ok(slot, &queue)) {
+        return false;
+    }
+    if (!queue.enabled) {
+        slot->queues[queue.index] = queue;
+        return true;
+    }
+    if (!queue.size || !queue.desc || !queue.driver || !queue.device) {
+        return false;
+    }
+    memset(&slot->queues[queue.index], 0, sizeof(*slot->queues));
+    virtio_msg_slot_enable_queue(slot, &queue);
     return true;
 }
 
@@ -705,30 +789,22 @@ static bool virtio_msg_set_vqueue(VirtIOMSGSlot *slot,
                                   const struct virtio_msg *req,
                                   size_t payload, struct virtio_msg *resp)
 {
-    const struct virtio_msg_set_vqueue *q = &req->set_vqueue;
-    uint32_t n = le32_to_cpu(q->index);
+    const VirtIOMSGWire *wire = slot->transport->wire;
+    VirtIOMSGQueueChange change;
 
-    virtio_msg_response_init(resp, req, 0);
-
-    /*
-     * Rings cannot move under a device that runs, and before FEATURES_OK
-     * nobody knows which layout they will have.
-     */
-    if (!virtio_msg_slot_has_queue(slot, n) ||
-        !(slot->vdev->status & VIRTIO_CONFIG_S_FEATURES_OK) ||
-        ((slot->vdev->status & VIRTIO_CONFIG_S_DRIVER_OK) &&
-         virtio_msg_slot_queue_active(slot, n)) ||
-        !virtio_msg_slot_set_queue(slot, n, le32_to_cpu(q->size),
-                                   le64_to_cpu(q->desc),
-                                   le64_to_cpu(q->driver),
-                                   le64_to_cpu(q->device))) {
-        trace_virtio_msg_vqueue_refused(virtio_msg_name(slot->transport),
-                                        slot->dev_num, n,
-                                        le32_to_cpu(q->size));
-    } else {
-        trace_virtio_msg_vqueue_set(virtio_msg_name(slot->transport),
-                                    slot->dev_num, n, le32_to_cpu(q->size));
+    if (payload < wire->min_set_vqueue) {
+        return false;
     }
+    wire->get_queue_change(req, payload, &change);
+    if (virtio_msg_slot_change_queue(slot, &change)) {
+        trace_virtio_msg_vqueue_set(virtio_msg_name(slot->transport),
+                                    slot->dev_num, change.index, change.size);
+    } else {
+        trace_virtio_msg_vqueue_refused(virtio_msg_name(slot->transport),
+                                        slot->dev_num, change.index,
+                                        change.size);
+    }
+    virtio_msg_response_init(resp, req);
     return true;
 }
 
@@ -739,15 +815,18 @@ static bool virtio_msg_reset_vqueue(VirtIOMSGSlot *slot,
     uint32_t n = le32_to_cpu(req->index.index);
 
     if (virtio_vdev_has_feature(slot->vdev, VIRTIO_F_RING_RESET) &&
-        virtio_msg_slot_queue_active(slot, n)) {
+        virtio_msg_slot_has_queue(slot, n)) {
         trace_virtio_msg_vqueue_reset(virtio_msg_name(slot->transport),
                                       slot->dev_num, n);
-        virtio_queue_reset(slot->vdev, n);
+        if (virtio_msg_slot_queue_active(slot, n)) {
+            virtio_queue_reset(slot->vdev, n);
+        }
+        memset(&slot->queues[n], 0, sizeof(*slot->queues));
         clear_bit(n, slot->kicked);
         clear_bit(n, slot->deferred);
         clear_bit(n, slot->used);
     }
-    virtio_msg_response_init(resp, req, 0);
+    virtio_msg_response_init(resp, req);
     return true;
 }
 
@@ -756,8 +835,10 @@ static bool virtio_msg_get_shm(VirtIOMSGSlot *slot,
                                const struct virtio_msg *req,
                                size_t payload, struct virtio_msg *resp)
 {
-    virtio_msg_response_init(resp, req, sizeof(resp->get_shm_resp_2025));
-    resp->get_shm_resp_2025.index = req->index.index;
+    VirtIOMSGShm shm = { .shmid = le32_to_cpu(req->index.index) };
+
+    virtio_msg_response_init(resp, req);
+    virtio_msg_set_payload(resp, slot->transport->wire->put_shm(resp, &shm));
     return true;
 }
 
@@ -819,7 +900,8 @@ static const VirtIOMSGHandler virtio_msg_handlers[] = {
         virtio_msg_get_vqueue, sizeof(struct virtio_msg_index)
     },
     [VIRTIO_MSG_SET_VQUEUE] = {
-        virtio_msg_set_vqueue, sizeof(struct virtio_msg_set_vqueue)
+        /* The rest is for the wire to say */
+        virtio_msg_set_vqueue, sizeof(struct virtio_msg_index)
     },
     [VIRTIO_MSG_RESET_VQUEUE] = {
         virtio_msg_reset_vqueue, sizeof(struct virtio_msg_index)
@@ -836,6 +918,7 @@ static void virtio_msg_receive_transport(VirtIOMSG *s,
                                          const struct virtio_msg *msg,
                                          size_t payload)
 {
+    static const VirtIOMSGInfo absent;
     const VirtIOMSGHandler *handler = NULL;
     VirtIOMSGSlot *slot;
     struct virtio_msg resp;
@@ -857,8 +940,8 @@ static void virtio_msg_receive_transport(VirtIOMSG *s,
     if (!slot || !slot->vdev) {
         if (msg->msg_id == VIRTIO_MSG_GET_DEVICE_INFO) {
             /* Drivers probe with this one: device id 0 */
-            virtio_msg_response_init(&resp, msg,
-                                     sizeof(resp.get_device_info_resp_2025));
+            virtio_msg_response_init(&resp, msg);
+            virtio_msg_set_payload(&resp, s->wire->put_info(&resp, &absent));
             virtio_msg_respond(s, &resp);
         } else {
             virtio_msg_drop(s, msg, &s->drop_no_device, "no such device");
@@ -888,57 +971,60 @@ static void virtio_msg_receive_transport(VirtIOMSG *s,
  * Receiving: bus messages
  */
 
-static void virtio_msg_bus_get_devices(VirtIOMSG *s,
+/* The first number from @from on that has a device, or the end of all */
+static uint32_t virtio_msg_next_device(VirtIOMSG *s, uint32_t from)
+{
+    for (; from < s->slots->len; from++) {
+        if (virtio_msg_slot(s, from)->vdev) {
+            return from;
+        }
+    }
+    return VIRTIO_MSG_MAX_DEVICES;
+}
+
+/* Returns false if the wire has no such window */
+static bool virtio_msg_bus_get_devices(VirtIOMSG *s,
                                        const struct virtio_msg *req)
 {
+    size_t head = offsetof(struct virtio_msg_get_devices_resp, bitmap);
+    size_t room = virtio_msg_bus_max_msg_size(s->link) - VIRTIO_MSG_HDR_SIZE -
+                  head;
+    uint32_t align = s->wire->devices_align;
     uint32_t offset = le16_to_cpu(req->get_devices.offset);
     uint32_t count = le16_to_cpu(req->get_devices.count);
-    size_t head = offsetof(struct virtio_msg_get_devices_resp_2025, bitmap);
-    uint32_t limit = ROUND_UP(s->slots->len, VIRTIO_MSG_DEVICES_ALIGN_2025);
-    uint32_t room, next, i;
-    VirtIOMSGSlot *slot;
+    VirtIOMSGDevices devices = { .offset = offset };
     struct virtio_msg resp;
+    uint32_t n, end;
 
-    room = (virtio_msg_bus_max_msg_size(s->link) - VIRTIO_MSG_HDR_SIZE - head) *
-           BITS_PER_BYTE;
-    if (offset % VIRTIO_MSG_DEVICES_ALIGN_2025 ||
-        count % VIRTIO_MSG_DEVICES_ALIGN_2025 || offset >= limit) {
-        /* No window: an answer with nothing in it and nothing to follow */
-        count = 0;
-        next = limit;
-    } else {
-        count = MIN(MIN(count, room), limit - offset);
-        next = offset + count;
+    if (offset % align) {
+        return false;
     }
-
-    virtio_msg_response_init(&resp, req, head + count / BITS_PER_BYTE);
-    resp.get_devices_resp_2025.offset = req->get_devices.offset;
-    resp.get_devices_resp_2025.count = cpu_to_le16(count);
-    for (i = 0; i < count; i++) {
-        slot = virtio_msg_slot(s, offset + i);
-        if (slot && slot->vdev) {
-            resp.get_devices_resp_2025.bitmap[i / BITS_PER_BYTE] |=
-                1 << (i % BITS_PER_BYTE);
-        }
-    }
-
+    count = MIN(ROUND_DOWN(count, align), room * BITS_PER_BYTE);
+    devices.count = count;
+    /* A window can reach beyond the last number that there is */
+    end = MIN(offset + count, VIRTIO_MSG_MAX_DEVICES);
     /* Straight to the window that has the next device, if there is one */
-    for (; next < limit; next++) {
-        slot = virtio_msg_slot(s, next);
-        if (slot && slot->vdev) {
-            resp.get_devices_resp_2025.next_offset =
-                cpu_to_le16(ROUND_DOWN(next, VIRTIO_MSG_DEVICES_ALIGN_2025));
-            break;
-        }
+    n = virtio_msg_next_device(s, offset + MAX(count, align));
+    devices.next_offset = n < VIRTIO_MSG_MAX_DEVICES ? ROUND_DOWN(n, align) : 0;
+
+    virtio_msg_response_init(&resp, req);
+    virtio_msg_set_payload(&resp, head + DIV_ROUND_UP(count, BITS_PER_BYTE));
+    s->wire->put_devices(&resp, &devices);
+    for (n = virtio_msg_next_device(s, offset); n < end;
+         n = virtio_msg_next_device(s, n + 1)) {
+        resp.get_devices_resp.bitmap[(n - offset) / BITS_PER_BYTE] |=
+            1 << ((n - offset) % BITS_PER_BYTE);
     }
     virtio_msg_respond(s, &resp);
+    return true;
 }
 
 static void virtio_msg_bus_ping(VirtIOMSG *s, const struct virtio_msg *req)
 {
     struct virtio_msg resp;
 
-    virtio_msg_response_init(&resp, req, sizeof(resp.ping));
+    virtio_msg_response_init(&resp, req);
+    virtio_msg_set_payload(&resp, sizeof(resp.ping));
     resp.ping = req->ping;
     virtio_msg_respond(s, &resp);
 }
@@ -949,7 +1035,9 @@ static void virtio_msg_receive_bus(VirtIOMSG *s, const struct virtio_msg *msg,
     switch (msg->msg_id) {
     case VIRTIO_MSG_BUS_GET_DEVICES:
         if (payload >= sizeof(msg->get_devices)) {
-            virtio_msg_bus_get_devices(s, msg);
+            if (!virtio_msg_bus_get_devices(s, msg)) {
+                virtio_msg_drop(s, msg, &s->drop_malformed, "no such window");
+            }
             return;
         }
         break;
@@ -974,7 +1062,7 @@ static void virtio_msg_receive(void *opaque, const struct virtio_msg *msg,
 
     s->received[virtio_msg_is_bus(msg)][msg->msg_id]++;
     if (trace_event_get_state_backends(TRACE_VIRTIO_MSG_RECEIVE)) {
-        g_autofree char *text = virtio_msg_to_text(&virtio_msg_wire_2025, msg);
+        g_autofree char *text = virtio_msg_to_text(s->wire, msg);
 
         trace_virtio_msg_receive(virtio_msg_name(s), msg->type, msg->msg_id,
                                  le16_to_cpu(msg->dev_num),
@@ -997,7 +1085,7 @@ static void virtio_msg_receive(void *opaque, const struct virtio_msg *msg,
 
 static void virtio_msg_slot_announce(VirtIOMSGSlot *slot)
 {
-    slot->event_ready = true;
+    slot->event_added = true;
     virtio_msg_slot_mark_dirty(slot);
 }
 
@@ -1007,6 +1095,11 @@ static void virtio_msg_link_changed(void *opaque, bool up)
     VirtIOMSGSlot *slot;
     unsigned i;
 
+    if (up) {
+        trace_virtio_msg_up(virtio_msg_name(s),
+                            VirtioMsgWire_str(s->link->wire),
+                            virtio_msg_bus_max_msg_size(s->link));
+    }
     s->response_waits = false;
     virtio_msg_liveness_set_up(&s->liveness, up);
     for (i = 0; i < s->slots->len; i++) {
@@ -1015,7 +1108,7 @@ static void virtio_msg_link_changed(void *opaque, bool up)
             /* Nobody is left to own the buffers that the device holds */
             virtio_msg_slot_reset(slot);
             slot->event_removed = false;
-            slot->event_ready = false;
+            slot->event_added = false;
         } else if (slot->vdev) {
             virtio_msg_slot_announce(slot);
         }
@@ -1184,6 +1277,13 @@ static void virtio_msg_slot_pre_plugged(DeviceState *d, Error **errp)
     }
 }
 
+static void virtio_msg_slot_forget_device(VirtIOMSGSlot *slot)
+{
+    slot->vdev = NULL;
+    g_clear_pointer(&slot->config, g_free);
+    g_clear_pointer(&slot->queues, g_free);
+}
+
 static void virtio_msg_slot_device_plugged(DeviceState *d, Error **errp)
 {
     VirtIOMSGSlot *slot = VIRTIO_MSG_SLOT(d);
@@ -1203,12 +1303,12 @@ static void virtio_msg_slot_device_plugged(DeviceState *d, Error **errp)
     vdev->check_dma = as->max_bounce_buffer_size != 0;
     vdev->config_vector = CONFIG_VECTOR;
     slot->num_queues = virtio_get_num_queues(vdev);
+    slot->queues = g_new0(VirtIOMSGQueueState, slot->num_queues);
     slot->config = g_malloc0(vdev->config_len);
     slot->vdev = vdev;
 
     if (!virtio_msg_ensure_free_slot(slot->transport, errp)) {
-        slot->vdev = NULL;
-        g_clear_pointer(&slot->config, g_free);
+        virtio_msg_slot_forget_device(slot);
         return;
     }
     trace_virtio_msg_plugged(virtio_msg_name(slot->transport), slot->dev_num,
@@ -1234,12 +1334,11 @@ static void virtio_msg_slot_device_unplugged(DeviceState *d)
 
     trace_virtio_msg_unplugged(virtio_msg_name(slot->transport),
                                slot->dev_num);
-    slot->vdev = NULL;
-    g_clear_pointer(&slot->config, g_free);
+    virtio_msg_slot_forget_device(slot);
     virtio_msg_slot_reset(slot);
 
-    /* Also if READY never left: a driver may have enumerated it meanwhile */
-    slot->event_ready = false;
+    /* Also if ADDED never left: a driver may have enumerated it meanwhile */
+    slot->event_added = false;
     slot->event_removed = true;
     virtio_msg_slot_mark_dirty(slot);
 }
@@ -1336,6 +1435,32 @@ static void virtio_msg_virtio_bus_class_init(ObjectClass *oc, void *data)
  * The transport
  */
 
+static const VirtIOMSGWire *const virtio_msg_wires[] = {
+    [VIRTIO_MSG_WIRE_2025] = &virtio_msg_wire_2025,
+    [VIRTIO_MSG_WIRE_2026] = &virtio_msg_wire_2026,
+};
+
+static bool virtio_msg_choose_wire(VirtIOMSG *s, Error **errp)
+{
+    const char *name = VirtioMsgWire_str(s->link->wire);
+    uint16_t max = virtio_msg_bus_max_msg_size(s->link);
+
+    if (max < s->wire->min_max_msg_size) {
+        error_setg(errp, "wire=%s needs messages of %u bytes, and %s carries "
+                   "no more than %u", name, s->wire->min_max_msg_size,
+                   virtio_msg_name(s), max);
+        return false;
+    }
+    if (s->link->strict_generation && s->wire->strict_generation) {
+        error_setg(errp, "strict-generation=on is for wire=2026; with wire=%s "
+                   "it is always so", name);
+        return false;
+    }
+    s->strict_generation = s->link->strict_generation ||
+                           s->wire->strict_generation;
+    return true;
+}
+
 static void virtio_msg_realize(DeviceState *dev, Error **errp)
 {
     VirtIOMSG *s = VIRTIO_MSG(dev);
@@ -1347,6 +1472,10 @@ static void virtio_msg_realize(DeviceState *dev, Error **errp)
         return;
     }
     s->link = VIRTIO_MSG_BUS_DEVICE(qdev_get_parent_bus(dev)->parent);
+    s->wire = virtio_msg_wires[s->link->wire];
+    if (!virtio_msg_choose_wire(s, errp)) {
+        return;
+    }
     QTAILQ_INIT(&s->dirty);
     s->slots = g_ptr_array_new();
 

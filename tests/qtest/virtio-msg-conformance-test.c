@@ -704,7 +704,7 @@ static void test_config_is_not_torn(void)
                     put_get_config(t.link, 8);
                     waits++;
                 }
-            } else {
+            } else if (!(msg.type & BUS)) {
                 g_assert_cmphex(msg.msg_id, ==, VIRTIO_MSG_EVENT_CONFIG);
                 reader.told = GUINT32_FROM_LE(msg.event_config.generation);
                 g_assert_cmpuint(reader.told, >=, reader.generation);
@@ -1188,6 +1188,12 @@ static void test_padding_is_zero(void)
     make_stale(link);
     vmsg_link_serve(link);
     vmsg_test_start_link(&t, link, "", RNG);
+    if (link->wire == VMSG_WIRE_2025) {
+        /* Nothing else before we have said something */
+        expect_id(link, BUS, VIRTIO_MSG_BUS_PING, &msg);
+        msg.type |= RESPONSE;
+        vmsg_send(link, &msg);
+    }
     expect_padded(link, BUS, VIRTIO_MSG_BUS_EVENT_DEVICE, &msg);
     vmsg_rng_up(link, 0, 0, &q);
 

@@ -18,15 +18,47 @@ static void check_size(const struct virtio_msg *resp, size_t payload)
                      VIRTIO_MSG_HDR_SIZE + payload);
 }
 
-VMsgInfo vmsg_get_info(VMsgLink *link, uint16_t dev)
+/* D-07 says what tells the two wires apart */
+VMsgDevices vmsg_get_devices(VMsgLink *link, uint16_t offset, uint16_t count)
 {
-    struct virtio_msg_get_device_info_resp_2025 *r;
+    VMsgDevices d = { .offset = offset };
     struct virtio_msg req, resp;
+    size_t bytes;
 
-    vmsg_init(&req, 0, VIRTIO_MSG_GET_DEVICE_INFO, dev, 0);
+    vmsg_init(&req, VIRTIO_MSG_TYPE_BUS, VIRTIO_MSG_BUS_GET_DEVICES, 0,
+              sizeof(req.get_devices));
+    req.get_devices.offset = GUINT16_TO_LE(offset);
+    req.get_devices.count = GUINT16_TO_LE(count);
     vmsg_request(link, &req, &resp);
-    r = &resp.get_device_info_resp_2025;
-    check_size(&resp, sizeof(*r));
+
+    g_assert_cmpuint(GUINT16_FROM_LE(resp.get_devices_resp.offset), ==,
+                     offset);
+    if (link->wire == VMSG_WIRE_2025) {
+        d.count = GUINT16_FROM_LE(resp.get_devices_resp_2025.count);
+        d.next = GUINT16_FROM_LE(resp.get_devices_resp_2025.next_offset);
+        g_assert_cmpuint(d.count % 8, ==, 0);
+        g_assert_cmpuint(d.next % 8, ==, 0);
+    } else {
+        d.count = GUINT16_FROM_LE(resp.get_devices_resp.count);
+        d.next = GUINT16_FROM_LE(resp.get_devices_resp.next_offset);
+    }
+    bytes = DIV_ROUND_UP(d.count, 8);
+    check_size(&resp, 6 + bytes);
+    g_assert_cmpuint(d.count, <=, count);
+    if (d.next) {
+        g_assert_cmpuint(d.next, >, offset);
+        g_assert_cmpuint(d.next, >=, offset + d.count);
+    }
+    memcpy(d.bitmap, resp.get_devices_resp.bitmap, bytes);
+    return d;
+}
+
+static VMsgInfo get_info_2025(const struct virtio_msg *resp)
+{
+    const struct virtio_msg_get_device_info_resp_2025 *r =
+        &resp->get_device_info_resp_2025;
+
+    check_size(resp, sizeof(*r));
     return (VMsgInfo) {
         .device_id = GUINT32_FROM_LE(r->device_id),
         .vendor_id = GUINT32_FROM_LE(r->vendor_id),
@@ -36,6 +68,35 @@ VMsgInfo vmsg_get_info(VMsgLink *link, uint16_t dev)
         .admin_vq_start = GUINT16_FROM_LE(r->admin_vq_start),
         .admin_vq_count = GUINT16_FROM_LE(r->admin_vq_count),
     };
+}
+
+static VMsgInfo get_info_2026(const struct virtio_msg *resp)
+{
+    const struct virtio_msg_get_device_info_resp *r =
+        &resp->get_device_info_resp;
+    static const uint8_t no_uuid[16];
+
+    check_size(resp, sizeof(*r));
+    g_assert_cmpmem(r->uuid, sizeof(r->uuid), no_uuid, sizeof(no_uuid));
+    return (VMsgInfo) {
+        .device_id = GUINT32_FROM_LE(r->device_id),
+        .vendor_id = GUINT32_FROM_LE(r->vendor_id),
+        .num_feature_bits = GUINT32_FROM_LE(r->num_feature_blocks) * 32,
+        .config_size = GUINT32_FROM_LE(r->config_size),
+        .max_virtqueues = GUINT32_FROM_LE(r->max_virtqueues),
+        .admin_vq_start = GUINT32_FROM_LE(r->admin_vq_start),
+        .admin_vq_count = GUINT32_FROM_LE(r->admin_vq_count),
+    };
+}
+
+VMsgInfo vmsg_get_info(VMsgLink *link, uint16_t dev)
+{
+    struct virtio_msg req, resp;
+
+    vmsg_init(&req, 0, VIRTIO_MSG_GET_DEVICE_INFO, dev, 0);
+    vmsg_request(link, &req, &resp);
+    return link->wire == VMSG_WIRE_2025 ? get_info_2025(&resp)
+                                        : get_info_2026(&resp);
 }
 
 void vmsg_assert_info(VMsgLink *link, uint16_t dev, const VMsgInfo *want)
@@ -160,6 +221,7 @@ VMsgQueueState vmsg_get_vqueue(VMsgLink *link, uint16_t dev, uint32_t index)
 {
     struct virtio_msg_get_vqueue_resp *r;
     struct virtio_msg req, resp;
+    bool enabled;
 
     vmsg_init(&req, 0, VIRTIO_MSG_GET_VQUEUE, dev, sizeof(req.index));
     req.index.index = GUINT32_TO_LE(index);
@@ -167,33 +229,53 @@ VMsgQueueState vmsg_get_vqueue(VMsgLink *link, uint16_t dev, uint32_t index)
     r = &resp.get_vqueue_resp;
     check_size(&resp, sizeof(*r));
     g_assert_cmpuint(GUINT32_FROM_LE(r->index), ==, index);
-    g_assert_cmpuint(r->flags, ==, 0);
+    if (link->wire == VMSG_WIRE_2025) {
+        g_assert_cmphex(r->flags, ==, 0);
+        enabled = r->cur_size;
+    } else {
+        g_assert_cmphex(GUINT32_FROM_LE(r->flags) & ~VIRTIO_MSG_VQ_ENABLED, ==,
+                        0);
+        enabled = r->flags;
+    }
     return (VMsgQueueState) {
         .max_size = GUINT32_FROM_LE(r->max_size),
         .cur_size = GUINT32_FROM_LE(r->cur_size),
+        .enabled = enabled,
         .desc = GUINT64_FROM_LE(r->desc),
         .driver = GUINT64_FROM_LE(r->driver),
         .device = GUINT64_FROM_LE(r->device),
     };
 }
 
+VMsgQueueState vmsg_ask_vqueue(VMsgLink *link, uint16_t dev, uint32_t index,
+                               uint32_t flags, const VMsgQueueState *want)
+{
+    struct virtio_msg req, resp;
+
+    vmsg_init(&req, 0, VIRTIO_MSG_SET_VQUEUE, dev, sizeof(req.set_vqueue));
+    req.set_vqueue.index = GUINT32_TO_LE(index);
+    req.set_vqueue.flags = GUINT32_TO_LE(flags);
+    req.set_vqueue.size = GUINT32_TO_LE(want->cur_size);
+    req.set_vqueue.desc = GUINT64_TO_LE(want->desc);
+    req.set_vqueue.driver = GUINT64_TO_LE(want->driver);
+    req.set_vqueue.device = GUINT64_TO_LE(want->device);
+    vmsg_request(link, &req, &resp);
+    check_size(&resp, 0);
+    return vmsg_get_vqueue(link, dev, index);
+}
+
 uint32_t vmsg_set_vqueue(VMsgLink *link, uint16_t dev, uint32_t index,
                          uint32_t size, uint64_t desc, uint64_t driver,
                          uint64_t device)
 {
-    struct virtio_msg req, resp;
+    const VMsgQueueState want = {
+        .cur_size = size, .desc = desc, .driver = driver, .device = device,
+    };
     VMsgQueueState state;
 
-    vmsg_init(&req, 0, VIRTIO_MSG_SET_VQUEUE, dev, sizeof(req.set_vqueue));
-    req.set_vqueue.index = GUINT32_TO_LE(index);
-    req.set_vqueue.size = GUINT32_TO_LE(size);
-    req.set_vqueue.desc = GUINT64_TO_LE(desc);
-    req.set_vqueue.driver = GUINT64_TO_LE(driver);
-    req.set_vqueue.device = GUINT64_TO_LE(device);
-    vmsg_request(link, &req, &resp);
-    check_size(&resp, 0);
-
-    state = vmsg_get_vqueue(link, dev, index);
+    state = vmsg_ask_vqueue(link, dev, index, link->wire == VMSG_WIRE_2025
+                            ? 0 : VIRTIO_MSG_VQ_OP_ENABLE, &want);
+    g_assert_cmpint(state.enabled, ==, state.cur_size != 0);
     if (state.cur_size) {
         g_assert_cmphex(state.desc, ==, desc);
         g_assert_cmphex(state.driver, ==, driver);

@@ -18,16 +18,25 @@
 typedef struct VMsgInfo {
     uint32_t device_id;
     uint32_t vendor_id;
-    uint32_t num_feature_bits;
+    uint32_t num_feature_bits;  /* on both wires */
     uint32_t config_size;
     uint32_t max_virtqueues;
-    uint16_t admin_vq_start;
-    uint16_t admin_vq_count;
+    uint32_t admin_vq_start;
+    uint32_t admin_vq_count;
 } VMsgInfo;
+
+/* A part of the numbers that devices can have, and which of them are taken */
+typedef struct VMsgDevices {
+    uint16_t offset;
+    uint16_t count;
+    uint16_t next;
+    uint8_t bitmap[VIRTIO_MSG_MAX_DEVICES_BITMAP];
+} VMsgDevices;
 
 typedef struct VMsgQueueState {
     uint32_t max_size;
     uint32_t cur_size;
+    bool enabled;           /* in 2025: it is set up */
     uint64_t desc;
     uint64_t driver;
     uint64_t device;
@@ -53,6 +62,16 @@ typedef struct VMsgBuffer {
     uint32_t len;
     bool device_writes;
 } VMsgBuffer;
+
+/**
+ * vmsg_get_devices: GET_DEVICES
+ * @link: the link
+ * @offset: the first number
+ * @count: how many of them
+ *
+ * The answer has been checked for what its wire allows.
+ */
+VMsgDevices vmsg_get_devices(VMsgLink *link, uint16_t offset, uint16_t count);
 
 /**
  * vmsg_get_info: GET_DEVICE_INFO
@@ -148,6 +167,19 @@ uint32_t vmsg_set_config(VMsgLink *link, uint16_t dev, uint32_t offset,
  * @index: of the queue
  */
 VMsgQueueState vmsg_get_vqueue(VMsgLink *link, uint16_t dev, uint32_t index);
+
+/**
+ * vmsg_ask_vqueue: SET_VQUEUE, with any flags
+ * @link: the link
+ * @dev: device number
+ * @index: of the queue
+ * @flags: VIRTIO_MSG_VQ_*; in 2025 they mean nothing
+ * @want: size and areas to be set
+ *
+ * Returns what GET_VQUEUE shows afterwards.
+ */
+VMsgQueueState vmsg_ask_vqueue(VMsgLink *link, uint16_t dev, uint32_t index,
+                               uint32_t flags, const VMsgQueueState *want);
 
 /**
  * vmsg_set_vqueue: SET_VQUEUE

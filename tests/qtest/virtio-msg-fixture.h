@@ -61,7 +61,7 @@ typedef struct VMsgServer {
  * @t: to be filled in; its link belongs to it, as with vmsg_test_start()
  * @more: further QEMU options
  *
- * The link is called link0 and is up, all its options are defaults.
+ * The link is called link0 and is up, all its options but wire= are defaults.
  */
 void vmsg_server_start(VMsgServer *s, VMsgTest *t, const char *more);
 

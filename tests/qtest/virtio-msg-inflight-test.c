@@ -749,8 +749,10 @@ static void unplug_give_back(Flight *f)
 
     for (i = 0; i < G_N_ELEMENTS(f->device->device); i++) {
         if (f->device->device[i]) {
-            g_autofree char *resp = qtest_hmp(f->t.qts, "device_add %s",
-                                              f->device->device[i]);
+            /* By itself it would not get the number that it had */
+            g_autofree char *resp = qtest_hmp(f->t.qts, "device_add %s%s",
+                                              f->device->device[i],
+                                              i ? "" : ",bus=link0.0");
 
             g_assert_cmpstr(resp, ==, "");
         }
@@ -848,9 +850,10 @@ static void start(Flight *f, const Device *device)
                            "-object memory-backend-file,id=ram,size=%d,"
                            "share=on,mem-path=/proc/self/fd/%d "
                            "-device virtio-msg-bus-ivshmem,id=link0,"
-                           "chardev=server,memdev=ram,mem-offset=0x%llx "
-                           "%s -device %s %s %s", path, VMSG_RAM_SIZE,
-                           f->t.link->ram_fd, VMSG_RAM_BASE, backend,
+                           "chardev=server,memdev=ram,mem-offset=0x%llx,"
+                           "wire=%s %s -device %s %s %s", path, VMSG_RAM_SIZE,
+                           f->t.link->ram_fd, VMSG_RAM_BASE,
+                           vmsg_wire_name(f->t.link->wire), backend,
                            device->device[0],
                            device->device[1] ? "-device" : "",
                            device->device[1] ?: "");

@@ -1112,6 +1112,7 @@ static void test_traces(void)
     static const char *const lines[] = {
         "virtio_msg_ivshmem_peer_joined link0-server: peer=1",
         "virtio_msg_bus_state link0: down -> up",
+        "virtio_msg_up link0: wire=2026 max_msg_size=64",
         "virtio_msg_plugged link0: dev=0 virtio-net",
         "virtio_msg_send link0: type=0x02 id=0x40 dev=0 token=0 size=12: "
             "EVENT_DEVICE device_number=0 state=1",
@@ -1123,7 +1124,8 @@ static void test_traces(void)
         "virtio_msg_send link0: type=0x01 id=0x08 dev=0 token=.. size=12: "
             "SET_DEVICE_STATUS response status=0x1",
         "virtio_msg_receive link0: type=0x00 id=0x0a dev=0 token=.. size=48: "
-            "SET_VQUEUE request index=0 size=16 desc=0x40000000 driver=0x..",
+            "SET_VQUEUE request index=0 flags=0x1 size=16 desc=0x40000000 "
+            "driver=0x..",
         "virtio_msg_vqueue_set link0: dev=0 queue=0 size=16",
         "virtio_msg_status link0: dev=0 status 0x0b -> 0x0f",
         "virtio_msg_vqueue_reset link0: dev=0 queue=0",

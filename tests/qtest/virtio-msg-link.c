@@ -26,11 +26,38 @@ static uint8_t *vmsg_memory(const char *name, size_t size, int *fd)
     return mem;
 }
 
+static const char *const wire_names[] = {
+    [VMSG_WIRE_2025] = "2025",
+    [VMSG_WIRE_2026] = "2026",
+};
+
+VMsgWire vmsg_default_wire(void)
+{
+    const char *name = getenv(VMSG_WIRE_VARIABLE);
+    size_t i;
+
+    for (i = 0; name && i < G_N_ELEMENTS(wire_names); i++) {
+        if (g_str_equal(name, wire_names[i])) {
+            return i;
+        }
+    }
+    if (name) {
+        g_error(VMSG_WIRE_VARIABLE "=%s is unknown", name);
+    }
+    return VMSG_WIRE_2026;
+}
+
+const char *vmsg_wire_name(VMsgWire wire)
+{
+    return wire_names[wire];
+}
+
 VMsgLink *vmsg_link_new(size_t shm_size, size_t ram_size)
 {
     VMsgLink *link = g_new0(VMsgLink, 1);
     int pair[2];
 
+    link->wire = vmsg_default_wire();
     /* Ours must not live on in the device process: it is to see us hang up */
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair),
                     ==, 0);
@@ -119,9 +146,9 @@ char *vmsg_link_args(VMsgLink *link, const char *id, const char *props)
         "-object memory-backend-file,id=%s-ram,size=%zu,share=on,"
         "mem-path=/proc/self/fd/%d "
         "-device virtio-msg-bus-ivshmem,id=%s,chardev=%s-server,"
-        "memdev=%s-ram,mem-offset=0x%" PRIx64 "%s ",
+        "memdev=%s-ram,mem-offset=0x%" PRIx64 ",wire=%s%s ",
         id, link->client, id, link->ram_size, link->ram_fd, id, id, id,
-        link->ram_base, props);
+        link->ram_base, vmsg_wire_name(link->wire), props);
 }
 
 void vmsg_link_started(VMsgLink *link)
@@ -160,6 +187,7 @@ VMsgLink *vmsg_link_next(VMsgLink *link)
     link->client = -1;
     link->ram_fd = ram_fd;
 
+    next->wire = link->wire;
     next->ram_base = link->ram_base;
     next->idle = link->idle;
     vmsg_link_serve(next);
@@ -280,15 +308,18 @@ void vmsg_get(VMsgLink *link, struct virtio_msg *msg)
     }
 }
 
-static bool vmsg_is_event(const struct virtio_msg *msg)
+/* What the device side says of its own: events, and PING */
+static bool vmsg_is_news(const struct virtio_msg *msg)
 {
     return !(msg->type & VIRTIO_MSG_TYPE_RESPONSE) &&
-           (msg->msg_id & VIRTIO_MSG_ID_EVENT);
+           ((msg->msg_id & VIRTIO_MSG_ID_EVENT) ||
+            (msg->type & VIRTIO_MSG_TYPE_BUS &&
+             msg->msg_id == VIRTIO_MSG_BUS_PING));
 }
 
 static void vmsg_put_aside(VMsgLink *link, const struct virtio_msg *msg)
 {
-    if (!vmsg_is_event(msg)) {
+    if (!vmsg_is_news(msg)) {
         g_error("unexpected message: type 0x%02x id 0x%02x dev %u token %u",
                 msg->type, msg->msg_id, GUINT16_FROM_LE(msg->dev_num),
                 GUINT16_FROM_LE(msg->token));
@@ -303,7 +334,7 @@ void vmsg_request(VMsgLink *link, struct virtio_msg *req,
     vmsg_send(link, req);
     for (;;) {
         vmsg_get(link, resp);
-        if (!vmsg_is_event(resp)) {
+        if (!vmsg_is_news(resp)) {
             break;
         }
         vmsg_put_aside(link, resp);

@@ -41,7 +41,17 @@
 #define VMSG_DEVICE_ID          0
 #define VMSG_DRIVER_ID          1
 
+/* How messages are laid out: wire= of the device's end */
+typedef enum VMsgWire {
+    VMSG_WIRE_2025,
+    VMSG_WIRE_2026,
+} VMsgWire;
+
+/* What it is for links that nobody gives another: 2025, or 2026 if not set */
+#define VMSG_WIRE_VARIABLE      "VIRTIO_MSG_WIRE"
+
 typedef struct VMsgLink {
+    VMsgWire wire;          /* may be changed before vmsg_link_args() */
     int server;             /* our end of the server's connection, or -1 */
     int client;             /* the other end, for the device process */
 
@@ -77,6 +87,21 @@ typedef struct VMsgLink {
  * The server has said nothing yet.  Returns a link for vmsg_link_free().
  */
 VMsgLink *vmsg_link_new(size_t shm_size, size_t ram_size);
+
+/**
+ * vmsg_default_wire: what VMSG_WIRE_VARIABLE asks for
+ *
+ * Ends the program if that is none that there is.
+ */
+VMsgWire vmsg_default_wire(void);
+
+/**
+ * vmsg_wire_name: what wire= calls it
+ * @wire: a wire
+ *
+ * Returns a static string.
+ */
+const char *vmsg_wire_name(VMsgWire wire);
 
 /**
  * vmsg_link_free: close and free a link
@@ -224,7 +249,8 @@ void vmsg_wait_rung(VMsgLink *link);
  * @req: the request; a token of its own is filled in
  * @resp: filled in; its header has been checked against the request's
  *
- * Events that come first are put aside for vmsg_wait_event().
+ * Events, and requests of the device side, that come first are put aside for
+ * vmsg_wait_event().
  */
 void vmsg_request(VMsgLink *link, struct virtio_msg *req,
                   struct virtio_msg *resp);

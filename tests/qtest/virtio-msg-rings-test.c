@@ -574,6 +574,8 @@ static void test_overlap(gconstpointer opaque)
         q.desc = place[areas % 3];
         q.avail = place[areas / 3 % 3];
         q.used = place[areas / 9];
+        /* Where a queue is does not change while it is active */
+        vmsg_negotiate(h.t.link, target->dev, target->features);
         vmsg_set_vqueue(h.t.link, target->dev, target->queue, target->size,
                         q.desc, q.avail, q.used);
         vmsg_driver_ok(h.t.link, target->dev);

@@ -108,10 +108,12 @@ struct VirtIOMSGBusDevice {
     bool silent;            /* the peer owes a sign of life */
     bool lost;              /* what the link stands on is gone */
 
-    /* Properties, handed to the transport */
+    /* Properties, for the transport */
     uint32_t slots;
     uint32_t ping_interval; /* ms, 0: never */
     bool silent_reset;
+    VirtioMsgWire wire;
+    bool strict_generation;
 
     /* Messages are counted by the transport, which knows their kinds */
     uint64_t stat_stalls;   /* times the queue towards the peer became full */
@@ -153,7 +155,7 @@ struct VirtIOMSGBusDeviceClass {
      */
     void (*fill_info)(VirtIOMSGBusDevice *link, VirtioMsgLinkInfo *info);
 
-    /** @max_msg_size: bytes with the header, 48 to 264 */
+    /** @max_msg_size: bytes with the header, up to 264 */
     uint16_t max_msg_size;
 };
 
@@ -246,8 +248,8 @@ AddressSpace *virtio_msg_bus_get_dma_as(VirtIOMSGBusDevice *link);
  * virtio_msg_bus_max_msg_size: the largest message that the link carries
  * @link: the link
  *
- * Returns bytes, with the header, VIRTIO_MSG_MIN_MAX_SIZE_2025 to
- * VIRTIO_MSG_MAX_SIZE.
+ * Returns bytes, with the header, up to VIRTIO_MSG_MAX_SIZE; at least what the
+ * link's wire needs (B-07), once it is realized.
  */
 uint16_t virtio_msg_bus_max_msg_size(VirtIOMSGBusDevice *link);
 

@@ -10,6 +10,7 @@
 #include "hw/virtio/virtio-bus.h"
 #include "hw/virtio/virtio-msg-bus.h"
 #include "hw/virtio/virtio-msg-liveness.h"
+#include "hw/virtio/virtio-msg-wire.h"
 #include "qemu/bitmap.h"
 #include "qemu/queue.h"
 #include "qom/object.h"
@@ -53,6 +54,9 @@ struct VirtIOMSGSlot {
     uint16_t dev_num;
     uint16_t num_queues;        /* as the device was plugged */
 
+    /* As far as the driver has set them up, those that are not enabled */
+    VirtIOMSGQueueState *queues;
+
     uint64_t driver_features;   /* what the driver has asked for so far */
     bool unknown_features;      /* it asked for bits that nobody knows */
     uint8_t traced_status;      /* the device's, as it was last traced */
@@ -65,7 +69,7 @@ struct VirtIOMSGSlot {
     bool event_used;
     bool event_config;
     bool event_removed;
-    bool event_ready;
+    bool event_added;
     /*
      * Queues that have more for the device, after others had their turn or
      * once the machine runs again
@@ -89,6 +93,8 @@ struct VirtIOMSG {
     uint32_t initial_slots;
     uint32_t ping_interval;     /* ms, 0: never */
     bool silent_reset;          /* take devices from a peer that is silent */
+    const VirtIOMSGWire *wire;  /* how messages are laid out */
+    bool strict_generation;     /* T-10: transport feature bit 0, or 2025 */
     VirtIOMSGLiveness liveness;
 
     bool response_waits;

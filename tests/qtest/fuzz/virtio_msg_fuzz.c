@@ -302,6 +302,8 @@ static void put_queue(Fuzz *f, Queue *q)
     vmsg_init(&msg, 0, VIRTIO_MSG_SET_VQUEUE, q->vq.dev,
               sizeof(msg.set_vqueue));
     msg.set_vqueue.index = cpu_to_le32(q->vq.index);
+    /* In 2025 nobody looks at it */
+    msg.set_vqueue.flags = cpu_to_le32(VIRTIO_MSG_VQ_OP_ENABLE);
     msg.set_vqueue.size = cpu_to_le32(q->vq.size);
     msg.set_vqueue.desc = cpu_to_le64(q->vq.desc);
     msg.set_vqueue.driver = cpu_to_le64(q->vq.avail);

@@ -1,0 +1,494 @@
+/*
+ * Tests of what the two wires of virtio-msg do not have in common
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include <linux/virtio_blk.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
+#include <linux/virtio_net.h>
+#include "qobject/qdict.h"
+#include "qobject/qlist.h"
+#include "virtio-msg-fixture.h"
+
+/* Tests name the requirements (T-.., B-.., Q-..) that they check */
+
+#define RNG             "-device virtio-rng-device "
+#define NET             "-netdev hubport,id=net0,hubid=0 " \
+                        "-device virtio-net-device,netdev=net0 "
+
+#define BUS             VIRTIO_MSG_TYPE_BUS
+#define PAGE            4096
+#define BIT(n)          (1ULL << (n))
+
+#define ENABLE          VIRTIO_MSG_VQ_OP_ENABLE
+#define DISABLED        VIRTIO_MSG_VQ_OP_DISABLED
+#define KEEP            VIRTIO_MSG_VQ_OP_KEEP
+#define KEEP_ALL        (VIRTIO_MSG_VQ_KEEP_SIZE | VIRTIO_MSG_VQ_KEEP_DESC | \
+                         VIRTIO_MSG_VQ_KEEP_DRIVER | VIRTIO_MSG_VQ_KEEP_DEVICE)
+
+/* All but one is kept */
+#define SET_SIZE        (KEEP_ALL ^ VIRTIO_MSG_VQ_KEEP_SIZE)
+#define SET_DESC        (KEEP_ALL ^ VIRTIO_MSG_VQ_KEEP_DESC)
+#define SET_DRIVER      (KEEP_ALL ^ VIRTIO_MSG_VQ_KEEP_DRIVER)
+#define SET_DEVICE      (KEEP_ALL ^ VIRTIO_MSG_VQ_KEEP_DEVICE)
+
+#define NET_TX          1
+
+static void start(VMsgTest *t, VMsgWire wire, const char *props,
+                  const char *more)
+{
+    VMsgLink *link = vmsg_link_new(VMSG_SHM_SIZE, VMSG_RAM_SIZE);
+
+    link->wire = wire;
+    vmsg_link_serve(link);
+    vmsg_test_start_link(t, link, props, more);
+}
+
+static QDict *query_link(VMsgTest *t)
+{
+    QDict *r = qtest_qmp(t->qts, "{ 'execute': 'x-query-virtio-msg' }");
+    QDict *link = qobject_to(QDict, qlist_peek(qdict_get_qlist(r, "return")));
+
+    qobject_ref(link);
+    qobject_unref(r);
+    return link;
+}
+
+/* T-24 */
+static void test_shown(void)
+{
+    static const struct {
+        VMsgWire wire;
+        const char *props;
+        const char *name;
+        bool strict;
+    } cases[] = {
+        { VMSG_WIRE_2025, "", "2025", true },
+        { VMSG_WIRE_2026, "", "2026", false },
+        { VMSG_WIRE_2026, ",strict-generation=on", "2026", true },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *hmp = NULL;
+        g_autofree char *line = NULL;
+        QDict *link;
+        VMsgTest t;
+
+        start(&t, cases[i].wire, cases[i].props, "");
+        link = query_link(&t);
+        g_assert_cmpstr(qdict_get_str(link, "wire"), ==, cases[i].name);
+        g_assert_cmpint(qdict_get_bool(link, "strict-generation"), ==,
+                        cases[i].strict);
+        qobject_unref(link);
+
+        line = g_strdup_printf("  wire: %s%s\r\n", cases[i].name,
+                               cases[i].strict ? ", strict generation" : "");
+        hmp = qtest_hmp(t.qts, "info virtio-msg");
+        g_assert_nonnull(strstr(hmp, line));
+        vmsg_test_stop(&t);
+    }
+}
+
+/* It cannot change under a driver */
+static void test_fixed_once_realized(void)
+{
+    QDict *r;
+    VMsgTest t;
+
+    start(&t, VMSG_WIRE_2026, "", "");
+    r = qtest_qmp(t.qts, "{ 'execute': 'qom-set', 'arguments': {"
+                  " 'path': '/machine/peripheral/link0',"
+                  " 'property': 'wire', 'value': '2025' } }");
+    g_assert_true(qdict_haskey(r, "error"));
+    qobject_unref(r);
+    r = query_link(&t);
+    g_assert_cmpstr(qdict_get_str(r, "wire"), ==, "2026");
+    qobject_unref(r);
+    g_assert_cmpuint(vmsg_get_info(t.link, 0).device_id, ==, 0);
+    vmsg_test_stop(&t);
+}
+
+/* T-03: byte for byte what the draft of that year says */
+static void test_bytes(void)
+{
+    static const uint8_t request[] = {
+        2, 2, 0, 0, 1, 0, 12, 0,  0, 0, 32, 0,
+    };
+    static const uint8_t answers[][18] = {
+        [VMSG_WIRE_2025] = {
+            3, 2, 0, 0, 1, 0, 18, 0,  0, 0, 32, 0, 0, 0, 1, 0, 0, 0,
+        },
+        [VMSG_WIRE_2026] = {
+            3, 2, 0, 0, 1, 0, 18, 0,  0, 0, 0, 0, 32, 0, 1, 0, 0, 0,
+        },
+    };
+    static const uint16_t info_size[] = {
+        [VMSG_WIRE_2025] = 32, [VMSG_WIRE_2026] = 52,
+    };
+    struct virtio_msg req, resp;
+    VMsgWire wire;
+    VMsgTest t;
+
+    for (wire = VMSG_WIRE_2025; wire <= VMSG_WIRE_2026; wire++) {
+        start(&t, wire, "", RNG);
+        memset(&req, 0, sizeof(req));
+        memcpy(&req, request, sizeof(request));
+        vmsg_send(t.link, &req);
+        do {
+            vmsg_get(t.link, &resp);
+        } while (!(resp.type & VIRTIO_MSG_TYPE_RESPONSE));
+        g_assert_cmpmem(&resp, sizeof(answers[wire]), answers[wire],
+                        sizeof(answers[wire]));
+
+        vmsg_init(&req, 0, VIRTIO_MSG_GET_DEVICE_INFO, 0, 0);
+        vmsg_request(t.link, &req, &resp);
+        g_assert_cmpuint(GUINT16_FROM_LE(resp.msg_size), ==, info_size[wire]);
+        vmsg_init(&req, 0, VIRTIO_MSG_GET_DEVICE_INFO, 9, 0);
+        vmsg_request(t.link, &req, &resp);
+        g_assert_cmpuint(GUINT16_FROM_LE(resp.msg_size), ==, info_size[wire]);
+        vmsg_test_stop(&t);
+    }
+}
+
+/*
+ * GET_DEVICES (B-01)
+ */
+
+/* Any window is one */
+static void test_devices_2026(void)
+{
+    VMsgDevices d;
+    VMsgTest t;
+    unsigned offset, count, n;
+
+    start(&t, VMSG_WIRE_2026, "", "-device virtio-rng-device,bus=link0.3 "
+          "-device virtio-rng-device,bus=link0.9 "
+          "-device virtio-rng-device,bus=link0.31 ");
+    for (offset = 0; offset < 34; offset++) {
+        for (count = 0; count < 34; count++) {
+            unsigned end = offset + MAX(count, 1);
+            unsigned next = end <= 3 ? 3 : end <= 9 ? 9 : end <= 31 ? 31 : 0;
+
+            d = vmsg_get_devices(t.link, offset, count);
+            g_assert_cmpuint(d.count, ==, count);
+            g_assert_cmpuint(d.next, ==, next);
+            for (n = 0; n < ROUND_UP(count, 8); n++) {
+                unsigned dev = offset + n;
+                bool here = n < count && (dev == 3 || dev == 9 || dev == 31);
+
+                g_assert_cmpint(d.bitmap[n / 8] >> n % 8 & 1, ==, here);
+            }
+        }
+    }
+    d = vmsg_get_devices(t.link, 0xffff, 0xffff);
+    g_assert_cmpuint(d.count, ==, (64 - 14) * 8);
+    g_assert_cmpuint(d.next, ==, 0);
+    vmsg_test_stop(&t);
+}
+
+static void test_devices_2025(void)
+{
+    struct virtio_msg req;
+    unsigned i, drops = 0;
+    VMsgTest t;
+
+    start(&t, VMSG_WIRE_2025, "", "-device virtio-rng-device,bus=link0.9 ");
+    for (i = 1; i < 0x10000; i = i * 2 + 1) {
+        vmsg_init(&req, BUS, VIRTIO_MSG_BUS_GET_DEVICES, 0,
+                  sizeof(req.get_devices));
+        req.get_devices.offset = GUINT16_TO_LE(i);
+        req.get_devices.count = GUINT16_TO_LE(32);
+        vmsg_send(t.link, &req);
+        g_assert_cmpuint(vmsg_drops(&t, "malformed"), ==, ++drops);
+    }
+    g_assert_cmpuint(vmsg_get_devices(t.link, 0, 255).count, ==, 248);
+    g_assert_cmpuint(vmsg_get_devices(t.link, 0, 15).count, ==, 8);
+    g_assert_cmpuint(vmsg_get_devices(t.link, 0, 7).count, ==, 0);
+    g_assert_cmpuint(vmsg_get_devices(t.link, 0, 7).next, ==, 8);
+    vmsg_test_stop(&t);
+}
+
+/*
+ * SET_VQUEUE (T-13, T-24)
+ */
+
+static VMsgQueueState some_queue(uint32_t size, uint64_t at)
+{
+    return (VMsgQueueState) {
+        .cur_size = size,
+        .desc = VMSG_RAM_BASE + at,
+        .driver = VMSG_RAM_BASE + at + PAGE,
+        .device = VMSG_RAM_BASE + at + 2 * PAGE,
+    };
+}
+
+static void assert_queue(VMsgQueueState is, VMsgQueueState want, bool enabled)
+{
+    g_assert_cmpuint(is.cur_size, ==, want.cur_size);
+    g_assert_cmpint(is.enabled, ==, enabled);
+    g_assert_cmphex(is.desc, ==, want.desc);
+    g_assert_cmphex(is.driver, ==, want.driver);
+    g_assert_cmphex(is.device, ==, want.device);
+}
+
+static const VMsgQueueState no_queue;
+
+static void test_vqueue_flags(void)
+{
+    const VMsgQueueState q = some_queue(8, 0), other = some_queue(4, 0x10000);
+    VMsgQueueState mixed;
+    uint32_t bit;
+    VMsgLink *link;
+    VMsgTest t;
+
+    start(&t, VMSG_WIRE_2026, "", RNG);
+    link = t.link;
+
+    vmsg_negotiate(link, 0, 0);
+    /* What nobody knows, or makes no sense */
+    for (bit = 6; bit < 32; bit++) {
+        assert_queue(vmsg_ask_vqueue(link, 0, 0, ENABLE | 1U << bit, &q),
+                     no_queue, false);
+    }
+    assert_queue(vmsg_ask_vqueue(link, 0, 0, 3, &q), no_queue, false);
+    /* Nothing to keep */
+    assert_queue(vmsg_ask_vqueue(link, 0, 0, ENABLE | KEEP_ALL, &q), no_queue,
+                 false);
+    for (bit = 2; bit < 6; bit++) {
+        assert_queue(vmsg_ask_vqueue(link, 0, 0, ENABLE | 1U << bit, &q),
+                     no_queue, false);
+    }
+    assert_queue(vmsg_ask_vqueue(link, 0, 0, KEEP | KEEP_ALL, &q), no_queue,
+                 false);
+
+    /* Set up, and not enabled */
+    assert_queue(vmsg_ask_vqueue(link, 0, 0, DISABLED, &q), q, false);
+    assert_queue(vmsg_ask_vqueue(link, 0, 0, KEEP, &other), other, false);
+    /* A part of it */
+    mixed = other;
+    mixed.desc = q.desc;
+    assert_queue(vmsg_ask_vqueue(link, 0, 0, DISABLED | SET_DESC, &q),
+                 mixed, false);
+    mixed.driver = q.driver;
+    assert_queue(vmsg_ask_vqueue(link, 0, 0, KEEP | SET_DRIVER, &q),
+                 mixed, false);
+    mixed.device = q.device;
+    assert_queue(vmsg_ask_vqueue(link, 0, 0, KEEP | SET_DEVICE, &q),
+                 mixed, false);
+    mixed.cur_size = q.cur_size;
+    assert_queue(vmsg_ask_vqueue(link, 0, 0, KEEP | SET_SIZE, &q),
+                 mixed, false);
+    /* All or nothing */
+    mixed = other;
+    mixed.device = 1;
+    assert_queue(vmsg_ask_vqueue(link, 0, 0, KEEP, &mixed), q, false);
+    assert_queue(vmsg_ask_vqueue(link, 0, 0, ENABLE, &mixed), q, false);
+    assert_queue(vmsg_ask_vqueue(link, 0, 0, KEEP | SET_DESC, &no_queue), q,
+                 false);
+    assert_queue(vmsg_ask_vqueue(link, 0, 0, KEEP | SET_SIZE, &no_queue), q,
+                 false);
+    /* A size that makes an area that is kept end outside of the memory */
+    mixed = q;
+    mixed.cur_size = 4;
+    mixed.desc = VMSG_RAM_BASE + VMSG_RAM_SIZE - 4 * 16;
+    assert_queue(vmsg_ask_vqueue(link, 0, 0, DISABLED, &mixed), mixed, false);
+    assert_queue(vmsg_ask_vqueue(link, 0, 0, KEEP | SET_SIZE, &q),
+                 mixed, false);
+
+    /* Enabled with what it has been told */
+    assert_queue(vmsg_ask_vqueue(link, 0, 0, ENABLE | KEEP_ALL, &no_queue),
+                 mixed, true);
+    /* It stays so */
+    assert_queue(vmsg_ask_vqueue(link, 0, 0, DISABLED | KEEP_ALL, &no_queue),
+                 mixed, true);
+    assert_queue(vmsg_ask_vqueue(link, 0, 0, DISABLED, &q), mixed, true);
+    assert_queue(vmsg_ask_vqueue(link, 0, 0, KEEP, &q), mixed, true);
+    assert_queue(vmsg_ask_vqueue(link, 0, 0, KEEP | KEEP_ALL, &no_queue),
+                 mixed, true);
+
+    /* T-08 */
+    vmsg_set_status(link, 0, 0);
+    assert_queue(vmsg_get_vqueue(link, 0, 0), no_queue, false);
+    vmsg_negotiate(link, 0, 0);
+    assert_queue(vmsg_ask_vqueue(link, 0, 0, DISABLED, &q), q, false);
+    vmsg_set_status(link, 0, 0);
+    assert_queue(vmsg_get_vqueue(link, 0, 0), no_queue, false);
+    vmsg_test_stop(&t);
+}
+
+/* +12 is not 0 */
+static void test_vqueue_reserved(void)
+{
+    const VMsgQueueState q = some_queue(8, 0);
+    struct virtio_msg req, resp;
+    VMsgTest t;
+
+    start(&t, VMSG_WIRE_2026, "", RNG);
+    vmsg_negotiate(t.link, 0, 0);
+    vmsg_init(&req, 0, VIRTIO_MSG_SET_VQUEUE, 0, sizeof(req.set_vqueue));
+    req.set_vqueue.flags = GUINT32_TO_LE(ENABLE);
+    req.set_vqueue.reserved = GUINT32_TO_LE(1);
+    req.set_vqueue.size = GUINT32_TO_LE(q.cur_size);
+    req.set_vqueue.desc = GUINT64_TO_LE(q.desc);
+    req.set_vqueue.driver = GUINT64_TO_LE(q.driver);
+    req.set_vqueue.device = GUINT64_TO_LE(q.device);
+    vmsg_request(t.link, &req, &resp);
+    assert_queue(vmsg_get_vqueue(t.link, 0, 0), no_queue, false);
+    req.set_vqueue.reserved = 0;
+    vmsg_request(t.link, &req, &resp);
+    assert_queue(vmsg_get_vqueue(t.link, 0, 0), q, true);
+    vmsg_test_stop(&t);
+}
+
+/* T-15: what is not enabled is not processed, and no error of the device */
+static void test_vqueue_disabled(void)
+{
+    uint64_t ignored;
+    VMsgBuffer buf;
+    VMsgQueueState state;
+    VMsgQueue q;
+    uint16_t id;
+    VMsgTest t;
+
+    start(&t, VMSG_WIRE_2026, "", RNG);
+    vmsg_negotiate(t.link, 0, 0);
+    vmsg_queue_init(&q, t.link, 0, 0, VMSG_RNG_QUEUE_SIZE);
+    state = vmsg_get_vqueue(t.link, 0, 0);
+    vmsg_negotiate(t.link, 0, 0);
+    vmsg_ask_vqueue(t.link, 0, 0, DISABLED, &state);
+    vmsg_driver_ok(t.link, 0);
+
+    buf = (VMsgBuffer) {
+        .addr = vmsg_link_alloc(t.link, 64), .len = 64, .device_writes = true,
+    };
+    id = vmsg_queue_add(&q, &buf, 1);
+    ignored = vmsg_drops(&t, "ignored");
+    vmsg_queue_kick(&q);
+    g_assert_cmpuint(vmsg_drops(&t, "ignored"), ==, ignored + 1);
+    g_assert_cmpuint(vmsg_queue_used(&q), ==, 0);
+
+    vmsg_ask_vqueue(t.link, 0, 0, ENABLE | KEEP_ALL, &no_queue);
+    vmsg_queue_kick(&q);
+    g_assert_cmpuint(vmsg_queue_wait(&q, id), ==, 64);
+    vmsg_test_stop(&t);
+}
+
+/* T-14: also of a queue that was not enabled yet */
+static void test_vqueue_reset(void)
+{
+    const VMsgQueueState q = some_queue(16, 0);
+    VMsgTest t;
+
+    start(&t, VMSG_WIRE_2026, "", NET);
+    vmsg_negotiate(t.link, 0, BIT(VIRTIO_F_RING_RESET));
+    assert_queue(vmsg_ask_vqueue(t.link, 0, NET_TX, DISABLED, &q), q, false);
+    vmsg_reset_vqueue(t.link, 0, NET_TX);
+    assert_queue(vmsg_get_vqueue(t.link, 0, NET_TX), no_queue, false);
+    assert_queue(vmsg_ask_vqueue(t.link, 0, NET_TX, ENABLE, &q), q, true);
+    vmsg_reset_vqueue(t.link, 0, NET_TX);
+    assert_queue(vmsg_get_vqueue(t.link, 0, NET_TX), no_queue, false);
+
+    /* Unless nobody has agreed on that */
+    vmsg_negotiate(t.link, 0, 0);
+    assert_queue(vmsg_ask_vqueue(t.link, 0, NET_TX, DISABLED, &q), q, false);
+    vmsg_reset_vqueue(t.link, 0, NET_TX);
+    assert_queue(vmsg_get_vqueue(t.link, 0, NET_TX), q, false);
+    vmsg_test_stop(&t);
+}
+
+static void put_le64(uint8_t *at, uint64_t val)
+{
+    val = GUINT64_TO_LE(val);
+    memcpy(at, &val, sizeof(val));
+}
+
+/* The first drivers' message, which is 4 bytes shorter */
+static void test_vqueue_2025_07(void)
+{
+    const VMsgQueueState q = some_queue(8, 0);
+    struct virtio_msg req, resp;
+    VMsgTest t;
+
+    vmsg_init(&req, 0, VIRTIO_MSG_SET_VQUEUE, 0, 36);
+    req.payload[8] = 8;
+    put_le64(req.payload + 12, q.desc);
+    put_le64(req.payload + 20, q.driver);
+    put_le64(req.payload + 28, q.device);
+
+    start(&t, VMSG_WIRE_2025, "", RNG);
+    vmsg_negotiate(t.link, 0, 0);
+    vmsg_request(t.link, &req, &resp);
+    assert_queue(vmsg_get_vqueue(t.link, 0, 0), q, true);
+    vmsg_test_stop(&t);
+
+    start(&t, VMSG_WIRE_2026, "", RNG);
+    vmsg_negotiate(t.link, 0, 0);
+    vmsg_send(t.link, &req);
+    g_assert_cmpuint(vmsg_drops(&t, "malformed"), ==, 1);
+    assert_queue(vmsg_get_vqueue(t.link, 0, 0), no_queue, false);
+    vmsg_test_stop(&t);
+}
+
+/*
+ * SET_CONFIG (T-10)
+ */
+
+static void test_generation(void)
+{
+    static const struct {
+        VMsgWire wire;
+        const char *props;
+        bool taken;
+    } cases[] = {
+        { VMSG_WIRE_2025, "", false },
+        { VMSG_WIRE_2026, "", true },
+        { VMSG_WIRE_2026, ",strict-generation=on", false },
+    };
+    const uint32_t at = offsetof(struct virtio_blk_config, wce);
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        uint32_t current, generation;
+        uint8_t old, new;
+        VMsgTest t;
+
+        start(&t, cases[i].wire, cases[i].props,
+              "-blockdev driver=null-co,node-name=disk0,size=1048576 "
+              "-device virtio-blk-device,drive=disk0 ");
+        vmsg_negotiate(t.link, 0, BIT(VIRTIO_BLK_F_CONFIG_WCE));
+        vmsg_get_config(t.link, 0, at, 1, &old, &current);
+        new = !old;
+        generation = current - 1;
+        g_assert_cmpuint(vmsg_set_config(t.link, 0, at, 1, &new, &generation),
+                         ==, cases[i].taken);
+        g_assert_cmpuint(generation, ==, current);
+        vmsg_get_config(t.link, 0, at, 1, &old, NULL);
+        g_assert_cmpuint(old == new, ==, cases[i].taken);
+        vmsg_test_stop(&t);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+
+#define TEST(path, fn) qtest_add_func("virtio-msg/wire/" path, fn)
+    TEST("shown", test_shown);
+    TEST("fixed-once-realized", test_fixed_once_realized);
+    TEST("bytes", test_bytes);
+    TEST("devices/2026", test_devices_2026);
+    TEST("devices/2025", test_devices_2025);
+    TEST("vqueue/flags", test_vqueue_flags);
+    TEST("vqueue/reserved", test_vqueue_reserved);
+    TEST("vqueue/disabled", test_vqueue_disabled);
+    TEST("vqueue/reset", test_vqueue_reset);
+    TEST("vqueue/2025-07", test_vqueue_2025_07);
+    TEST("config/generation", test_generation);
+#undef TEST
+
+    return g_test_run();
+}
