@@ -28,8 +28,15 @@ static bool virtio_msg_liveness_send(VirtIOMSGLiveness *l)
         .ping.data = cpu_to_le32(l->data),
     };
 
+    if (!virtio_msg_pace_ping(&l->transport->pace)) {
+        return true;
+    }
     l->unsent = !virtio_msg_send(l->transport, &msg);
-    return !l->unsent;
+    if (l->unsent) {
+        return false;
+    }
+    virtio_msg_pace_sent(&l->transport->pace);
+    return true;
 }
 
 bool virtio_msg_liveness_flush(VirtIOMSGLiveness *l)
@@ -52,7 +59,7 @@ bool virtio_msg_liveness_answer(VirtIOMSGLiveness *l,
     return true;
 }
 
-static void virtio_msg_liveness_ping(VirtIOMSGLiveness *l)
+void virtio_msg_liveness_ask(VirtIOMSGLiveness *l)
 {
     /* An earlier one may be lost: a driver that starts reads nothing old */
     if (!l->unsent) {
@@ -78,7 +85,7 @@ static void virtio_msg_liveness_look(void *opaque)
         l->missed = 0;
     } else if (l->missed <= PATIENCE) {
         if (l->missed++ == 0) {
-            virtio_msg_liveness_ping(l);
+            virtio_msg_liveness_ask(l);
         } else if (l->missed > PATIENCE) {
             virtio_msg_bus_set_silent(link);
             virtio_msg_peer_silent(l->transport);

@@ -196,6 +196,7 @@ static void put_devices_2025(struct virtio_msg *resp,
 const VirtIOMSGWire virtio_msg_wire_2025 = {
     .min_max_msg_size = VIRTIO_MSG_MIN_MAX_SIZE_2025,
     .strict_generation = true,
+    .paced = true,
     .devices_align = VIRTIO_MSG_DEVICES_ALIGN_2025,
     .min_set_vqueue = sizeof(struct virtio_msg_set_vqueue_2025_07),
     .put_info = put_info_2025,

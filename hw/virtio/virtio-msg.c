@@ -145,6 +145,17 @@ static void virtio_msg_slot_mark_dirty(VirtIOMSGSlot *slot)
     virtio_msg_bus_schedule(s->link);
 }
 
+static void virtio_msg_slot_mark_news(VirtIOMSGSlot *slot)
+{
+    VirtIOMSG *s = slot->transport;
+
+    if (!slot->news) {
+        slot->news = true;
+        QTAILQ_INSERT_TAIL(&s->news, slot, next_news);
+    }
+    virtio_msg_bus_schedule(s->link);
+}
+
 static bool virtio_msg_send_event_device(VirtIOMSGSlot *slot, uint16_t state)
 {
     struct virtio_msg msg;
@@ -187,18 +198,6 @@ static bool virtio_msg_slot_flush(VirtIOMSGSlot *slot)
 {
     unsigned n;
 
-    if (slot->event_removed) {
-        if (!virtio_msg_send_event_device(slot, VIRTIO_MSG_DEVICE_REMOVED)) {
-            return false;
-        }
-        slot->event_removed = false;
-    }
-    if (slot->event_added) {
-        if (!virtio_msg_send_event_device(slot, VIRTIO_MSG_DEVICE_ADDED)) {
-            return false;
-        }
-        slot->event_added = false;
-    }
     if (slot->event_used) {
         for (n = find_first_bit(slot->used, VIRTIO_QUEUE_MAX);
              n < VIRTIO_QUEUE_MAX;
@@ -219,6 +218,36 @@ static bool virtio_msg_slot_flush(VirtIOMSGSlot *slot)
     return true;
 }
 
+/* Returns false if the queue is full; what is left stays on the list */
+static bool virtio_msg_flush_news(VirtIOMSG *s)
+{
+    VirtIOMSGSlot *slot;
+
+    while ((slot = QTAILQ_FIRST(&s->news))) {
+        uint16_t state = slot->event_removed ? VIRTIO_MSG_DEVICE_REMOVED
+                                             : VIRTIO_MSG_DEVICE_ADDED;
+
+        if (!slot->event_removed && !slot->event_added) {
+            QTAILQ_REMOVE(&s->news, slot, next_news);
+            slot->news = false;
+            continue;
+        }
+        if (!virtio_msg_pace_event(&s->pace)) {
+            return true;
+        }
+        if (!virtio_msg_send_event_device(slot, state)) {
+            return false;
+        }
+        virtio_msg_pace_sent(&s->pace);
+        if (state == VIRTIO_MSG_DEVICE_REMOVED) {
+            slot->event_removed = false;
+        } else {
+            slot->event_added = false;
+        }
+    }
+    return true;
+}
+
 static void virtio_msg_flush(void *opaque)
 {
     VirtIOMSG *s = opaque;
@@ -230,7 +259,7 @@ static void virtio_msg_flush(void *opaque)
         }
         s->response_waits = false;
     }
-    if (!virtio_msg_liveness_flush(&s->liveness)) {
+    if (!virtio_msg_liveness_flush(&s->liveness) || !virtio_msg_flush_news(s)) {
         return;
     }
 
@@ -994,6 +1023,7 @@ static bool virtio_msg_bus_get_devices(VirtIOMSG *s,
     uint32_t count = le16_to_cpu(req->get_devices.count);
     VirtIOMSGDevices devices = { .offset = offset };
     struct virtio_msg resp;
+    bool any = false;
     uint32_t n, end;
 
     if (offset % align) {
@@ -1014,6 +1044,10 @@ static bool virtio_msg_bus_get_devices(VirtIOMSG *s,
          n = virtio_msg_next_device(s, n + 1)) {
         resp.get_devices_resp.bitmap[(n - offset) / BITS_PER_BYTE] |=
             1 << ((n - offset) % BITS_PER_BYTE);
+        any = true;
+    }
+    if (any || devices.next_offset) {
+        virtio_msg_pace_list(&s->pace);
     }
     virtio_msg_respond(s, &resp);
     return true;
@@ -1061,6 +1095,8 @@ static void virtio_msg_receive(void *opaque, const struct virtio_msg *msg,
     size_t size = le16_to_cpu(msg->msg_size);
 
     s->received[virtio_msg_is_bus(msg)][msg->msg_id]++;
+    virtio_msg_pace_heard(&s->pace, !(msg->type & VIRTIO_MSG_TYPE_RESPONSE) &&
+                                    !(msg->msg_id & VIRTIO_MSG_ID_EVENT));
     if (trace_event_get_state_backends(TRACE_VIRTIO_MSG_RECEIVE)) {
         g_autofree char *text = virtio_msg_to_text(s->wire, msg);
 
@@ -1086,7 +1122,7 @@ static void virtio_msg_receive(void *opaque, const struct virtio_msg *msg,
 static void virtio_msg_slot_announce(VirtIOMSGSlot *slot)
 {
     slot->event_added = true;
-    virtio_msg_slot_mark_dirty(slot);
+    virtio_msg_slot_mark_news(slot);
 }
 
 static void virtio_msg_link_changed(void *opaque, bool up)
@@ -1101,7 +1137,12 @@ static void virtio_msg_link_changed(void *opaque, bool up)
                             virtio_msg_bus_max_msg_size(s->link));
     }
     s->response_waits = false;
+    virtio_msg_pace_restart(&s->pace);
     virtio_msg_liveness_set_up(&s->liveness, up);
+    if (up && s->wire->paced) {
+        /* All that a driver side that waits for us can be told so far */
+        virtio_msg_liveness_ask(&s->liveness);
+    }
     for (i = 0; i < s->slots->len; i++) {
         slot = virtio_msg_slot(s, i);
         if (!up) {
@@ -1132,6 +1173,7 @@ static void virtio_msg_peer_gone(void *opaque)
     VirtIOMSG *s = opaque;
     unsigned i;
 
+    virtio_msg_pace_restart(&s->pace);
     for (i = 0; i < s->slots->len; i++) {
         virtio_msg_slot_take_back(virtio_msg_slot(s, i));
     }
@@ -1340,7 +1382,7 @@ static void virtio_msg_slot_device_unplugged(DeviceState *d)
     /* Also if ADDED never left: a driver may have enumerated it meanwhile */
     slot->event_added = false;
     slot->event_removed = true;
-    virtio_msg_slot_mark_dirty(slot);
+    virtio_msg_slot_mark_news(slot);
 }
 
 static AddressSpace *virtio_msg_slot_get_dma_as(DeviceState *d)
@@ -1435,6 +1477,13 @@ static void virtio_msg_virtio_bus_class_init(ObjectClass *oc, void *data)
  * The transport
  */
 
+static void virtio_msg_pace_over(void *opaque)
+{
+    VirtIOMSG *s = opaque;
+
+    virtio_msg_bus_schedule(s->link);
+}
+
 static const VirtIOMSGWire *const virtio_msg_wires[] = {
     [VIRTIO_MSG_WIRE_2025] = &virtio_msg_wire_2025,
     [VIRTIO_MSG_WIRE_2026] = &virtio_msg_wire_2026,
@@ -1477,6 +1526,7 @@ static void virtio_msg_realize(DeviceState *dev, Error **errp)
         return;
     }
     QTAILQ_INIT(&s->dirty);
+    QTAILQ_INIT(&s->news);
     s->slots = g_ptr_array_new();
 
     name = g_strdup_printf("%s.slots", virtio_msg_name(s));
@@ -1491,6 +1541,7 @@ static void virtio_msg_realize(DeviceState *dev, Error **errp)
     qbus_init(&s->any_bus, sizeof(s->any_bus), TYPE_VIRTIO_MSG_ANY_BUS, dev,
               any);
     qbus_set_bus_hotplug_handler(BUS(&s->any_bus));
+    virtio_msg_pace_init(&s->pace, s->wire->paced, virtio_msg_pace_over, s);
     virtio_msg_liveness_init(&s->liveness, s, s->ping_interval);
     virtio_msg_bus_connect(s->link, &virtio_msg_port, s);
 }
@@ -1501,6 +1552,7 @@ static void virtio_msg_unrealize(DeviceState *dev)
 
     virtio_msg_bus_connect(s->link, NULL, NULL);
     virtio_msg_liveness_cleanup(&s->liveness);
+    virtio_msg_pace_cleanup(&s->pace);
 }
 
 static void virtio_msg_finalize(Object *obj)

@@ -472,6 +472,157 @@ static void test_generation(void)
     }
 }
 
+/*
+ * What the driver side did not ask for (Q-05, Q-11)
+ */
+
+static bool is_event_device(const struct virtio_msg *msg)
+{
+    return msg->type == BUS && msg->msg_id == VIRTIO_MSG_BUS_EVENT_DEVICE;
+}
+
+static bool is_ping(const struct virtio_msg *msg)
+{
+    return msg->type == BUS && msg->msg_id == VIRTIO_MSG_BUS_PING;
+}
+
+/* Answered as a driver does it */
+static void answer_ping(VMsgLink *link, struct virtio_msg *ping)
+{
+    ping->type |= VIRTIO_MSG_TYPE_RESPONSE;
+    vmsg_send(link, ping);
+}
+
+static gint64 now_ms(void)
+{
+    return g_get_monotonic_time() / G_TIME_SPAN_MILLISECOND;
+}
+
+/* A driver that was there first is asked, and told once it has answered */
+static void test_hello(void)
+{
+    struct virtio_msg msg, next;
+    VMsgTest t;
+    int i;
+
+    start(&t, VMSG_WIRE_2025, "", RNG RNG RNG);
+    vmsg_get(t.link, &msg);
+    g_assert_true(is_ping(&msg));
+    /* The device side has had its turns */
+    vmsg_settle(&t);
+    g_assert_false(vmsg_try_get(t.link, &next));
+    answer_ping(t.link, &msg);
+    for (i = 0; i < 3; i++) {
+        vmsg_get(t.link, &msg);
+        g_assert_true(is_event_device(&msg));
+        g_assert_cmpuint(GUINT16_FROM_LE(msg.event_device.device_number), ==,
+                         i);
+        g_assert_cmpuint(GUINT16_FROM_LE(msg.event_device.state), ==,
+                         VIRTIO_MSG_DEVICE_ADDED);
+    }
+    g_assert_cmpuint(vmsg_drops(&t, "unknown"), ==, 0);
+    vmsg_test_stop(&t);
+
+    /* Those of 2026 need none of that */
+    start(&t, VMSG_WIRE_2026, "", RNG RNG RNG);
+    for (i = 0; i < 3; i++) {
+        vmsg_get(t.link, &msg);
+        g_assert_true(is_event_device(&msg));
+    }
+    vmsg_test_stop(&t);
+}
+
+/* They leave 100 ms apart, or later */
+static void test_one_by_one(void)
+{
+    struct virtio_msg msg;
+    gint64 begin;
+    VMsgTest t;
+    int i;
+
+    start(&t, VMSG_WIRE_2025, "", RNG RNG RNG RNG);
+    vmsg_get(t.link, &msg);
+    g_assert_true(is_ping(&msg));
+    begin = now_ms();
+    answer_ping(t.link, &msg);
+    for (i = 0; i < 4; i++) {
+        vmsg_get(t.link, &msg);
+        g_assert_true(is_event_device(&msg));
+        g_assert_cmpint(now_ms() - begin, >=, i * 100);
+    }
+    vmsg_test_stop(&t);
+}
+
+/* Nothing comes between the list of devices and the request that follows it */
+static void test_not_while_listing(void)
+{
+    struct virtio_msg req, resp;
+    gint64 begin;
+    VMsgTest t;
+
+    start(&t, VMSG_WIRE_2025, "", RNG);
+    vmsg_get(t.link, &req);
+    g_assert_true(is_ping(&req));
+
+    /* The first message of a driver that starts */
+    vmsg_init(&req, BUS, VIRTIO_MSG_BUS_GET_DEVICES, 0,
+              sizeof(req.get_devices));
+    req.get_devices.count = GUINT16_TO_LE(32);
+    req.token = GUINT16_TO_LE(1);
+    begin = now_ms();
+    vmsg_send(t.link, &req);
+    vmsg_get(t.link, &resp);
+    g_assert_cmpuint(resp.msg_id, ==, VIRTIO_MSG_BUS_GET_DEVICES);
+
+    /* An event is none that follows */
+    vmsg_notify(t.link, 0, 0);
+    qtest_qmp_device_add(t.qts, "virtio-rng-device", "hot", "{}");
+    vmsg_settle(&t);
+    if (vmsg_try_get(t.link, &resp)) {
+        /* Unless it takes that long, then it was given up */
+        g_assert_cmpint(now_ms() - begin, >=, 1000);
+        g_assert_true(is_event_device(&resp));
+    } else {
+        vmsg_init(&req, 0, VIRTIO_MSG_GET_DEVICE_INFO, 0, 0);
+        vmsg_request(t.link, &req, &resp);
+        vmsg_wait_event(t.link, BUS, VIRTIO_MSG_BUS_EVENT_DEVICE, 0, NULL);
+    }
+    vmsg_wait_event(t.link, BUS, VIRTIO_MSG_BUS_EVENT_DEVICE, 0, &resp);
+    g_assert_cmpuint(GUINT16_FROM_LE(resp.event_device.device_number), ==, 1);
+    vmsg_test_stop(&t);
+}
+
+/* Who found nothing in it has no reason to ask on, and is told at once */
+static void test_empty_list(void)
+{
+    struct virtio_msg msg;
+    VMsgTest t;
+
+    start(&t, VMSG_WIRE_2025, "", "");
+    vmsg_get(t.link, &msg);
+    g_assert_true(is_ping(&msg));
+    g_assert_cmpuint(vmsg_get_devices(t.link, 0, 32).next, ==, 0);
+    qtest_qmp_device_add(t.qts, "virtio-rng-device", "hot", "{}");
+    vmsg_get(t.link, &msg);
+    g_assert_true(is_event_device(&msg));
+    vmsg_test_stop(&t);
+}
+
+/* Nor is a driver that stops in the middle of it waited for without end */
+static void test_list_without_end(void)
+{
+    struct virtio_msg msg;
+    VMsgTest t;
+
+    start(&t, VMSG_WIRE_2025, "", RNG);
+    vmsg_get(t.link, &msg);
+    g_assert_true(is_ping(&msg));
+    g_assert_cmphex(vmsg_get_devices(t.link, 0, 32).bitmap[0], ==, 1);
+    vmsg_get(t.link, &msg);
+    g_assert_true(is_event_device(&msg));
+    vmsg_test_stop(&t);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -488,6 +639,11 @@ int main(int argc, char **argv)
     TEST("vqueue/reset", test_vqueue_reset);
     TEST("vqueue/2025-07", test_vqueue_2025_07);
     TEST("config/generation", test_generation);
+    TEST("pace/hello", test_hello);
+    TEST("pace/one-by-one", test_one_by_one);
+    TEST("pace/not-while-listing", test_not_while_listing);
+    TEST("pace/empty-list", test_empty_list);
+    TEST("pace/list-without-end", test_list_without_end);
 #undef TEST
 
     return g_test_run();

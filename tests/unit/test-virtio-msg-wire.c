@@ -252,9 +252,10 @@ static const struct {
     uint16_t devices_align;
     uint16_t min_set_vqueue;
     bool strict_generation;
+    bool paced;
 } wires[] = {
-    { "2025", &virtio_msg_wire_2025, 48, 8, 36, true },
-    { "2026", &virtio_msg_wire_2026, 52, 1, 40, false },
+    { "2025", &virtio_msg_wire_2025, 48, 8, 36, true, true },
+    { "2026", &virtio_msg_wire_2026, 52, 1, 40, false, false },
 };
 
 static void test_facts(void)
@@ -271,6 +272,7 @@ static void test_facts(void)
         g_assert_cmpuint(wire->min_set_vqueue, ==, wires[i].min_set_vqueue);
         g_assert_cmpint(wire->strict_generation, ==,
                         wires[i].strict_generation);
+        g_assert_cmpint(wire->paced, ==, wires[i].paced);
     }
 }
 

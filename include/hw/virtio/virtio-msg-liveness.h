@@ -57,10 +57,18 @@ void virtio_msg_liveness_cleanup(VirtIOMSGLiveness *l);
 void virtio_msg_liveness_set_up(VirtIOMSGLiveness *l, bool up);
 
 /**
+ * virtio_msg_liveness_ask: send a PING, as soon as it can leave
+ * @l: initialized, of a link that is up
+ *
+ * For a driver side that is to learn that there is a device side.
+ */
+void virtio_msg_liveness_ask(VirtIOMSGLiveness *l);
+
+/**
  * virtio_msg_liveness_flush: send the PING that waits, if there is one
  * @l: initialized
  *
- * Returns false if there is still no room for it.
+ * Returns false if there is still no room for it in the queue.
  */
 bool virtio_msg_liveness_flush(VirtIOMSGLiveness *l);
 

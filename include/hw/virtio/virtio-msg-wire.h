@@ -75,6 +75,12 @@ typedef struct VirtIOMSGWire {
     /* T-10: SET_CONFIG with a generation of the past changes nothing */
     bool strict_generation;
 
+    /*
+     * Q-05, Q-11: drivers of this wire take EVENT_DEVICE and PING only one by
+     * one, and no EVENT_DEVICE before they are ready for it
+     */
+    bool paced;
+
     /* B-01: what offsets and counts of GET_DEVICES are multiples of */
     uint16_t devices_align;
 

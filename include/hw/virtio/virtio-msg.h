@@ -10,6 +10,7 @@
 #include "hw/virtio/virtio-bus.h"
 #include "hw/virtio/virtio-msg-bus.h"
 #include "hw/virtio/virtio-msg-liveness.h"
+#include "hw/virtio/virtio-msg-pace.h"
 #include "hw/virtio/virtio-msg-wire.h"
 #include "qemu/bitmap.h"
 #include "qemu/queue.h"
@@ -81,6 +82,8 @@ struct VirtIOMSGSlot {
 
     bool dirty;                 /* on the transport's list of those */
     QTAILQ_ENTRY(VirtIOMSGSlot) next;
+    bool news;                  /* likewise, for EVENT_DEVICE */
+    QTAILQ_ENTRY(VirtIOMSGSlot) next_news;
 };
 
 struct VirtIOMSG {
@@ -96,10 +99,12 @@ struct VirtIOMSG {
     const VirtIOMSGWire *wire;  /* how messages are laid out */
     bool strict_generation;     /* T-10: transport feature bit 0, or 2025 */
     VirtIOMSGLiveness liveness;
+    VirtIOMSGPace pace;
 
     bool response_waits;
     struct virtio_msg response; /* valid if response_waits */
     QTAILQ_HEAD(, VirtIOMSGSlot) dirty;
+    QTAILQ_HEAD(, VirtIOMSGSlot) news;
 
     /* Messages by kind, [1] for those of the bus, and id */
     uint64_t received[2][VIRTIO_MSG_NUM_IDS];
