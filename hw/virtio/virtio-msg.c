@@ -1260,20 +1260,27 @@ static bool virtio_msg_add_slot(VirtIOMSG *s, Error **errp)
     return true;
 }
 
-/* The lowest slot that is free, or NULL */
+/*
+ * The slot that is free for the longest time, of those the lowest, or NULL:
+ * there may be late messages for the device that another one had (B-08).
+ */
 static VirtIOMSGSlot *virtio_msg_free_slot(VirtIOMSG *s)
 {
-    VirtIOMSGSlot *slot;
+    VirtIOMSGSlot *slot, *best = NULL;
     unsigned i;
 
     for (i = 0; i < s->slots->len; i++) {
         slot = virtio_msg_slot(s, i);
         /* A device can be on the bus without being realized */
-        if (!BUS(&slot->bus)->num_children) {
-            return slot;
+        if (!BUS(&slot->bus)->num_children &&
+            (!best || slot->left < best->left)) {
+            best = slot;
+        }
+        if (best && !best->left) {
+            break;
         }
     }
-    return NULL;
+    return best;
 }
 
 /* There is always a free slot, so that bus= can name it */
@@ -1284,7 +1291,7 @@ static bool virtio_msg_ensure_free_slot(VirtIOMSG *s, Error **errp)
            virtio_msg_add_slot(s, errp);
 }
 
-/* A device for any slot moves on to the lowest that is free */
+/* A device for any slot moves on to one that is free */
 static void virtio_msg_any_bus_pre_plug(HotplugHandler *handler,
                                         DeviceState *dev, Error **errp)
 {
@@ -1376,6 +1383,7 @@ static void virtio_msg_slot_device_unplugged(DeviceState *d)
 
     trace_virtio_msg_unplugged(virtio_msg_name(slot->transport),
                                slot->dev_num);
+    slot->left = ++slot->transport->departures;
     virtio_msg_slot_forget_device(slot);
     virtio_msg_slot_reset(slot);
 

@@ -26,11 +26,14 @@ static bool plugged(VMsgTest *t, uint16_t n)
  * Where devices go
  */
 
-/* The lowest slot that is free, whether it was there from the beginning */
-static void test_lowest_free(void)
+/*
+ * The lowest slot that nobody had so far, and only then the one that is free for
+ * the longest time (B-08)
+ */
+static void test_longest_free(void)
 {
-    static const int gaps[] = { 0, 1, 6, 4, 7 };
-    static const int filled[] = { 0, 1, 4, 6, 7, 9 };
+    static const int gaps[] = { 1, 0, 6, 4, 7 };
+    static const int filled[] = { 9, 1, 0, 6, 4, 7, 10 };
     g_autofree char *id = NULL;
     VMsgTest t;
     size_t i;
@@ -213,7 +216,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
 
-    TEST("lowest-free", test_lowest_free);
+    TEST("longest-free", test_longest_free);
     TEST("any-of-a-link", test_any_of_a_link);
     qtest_add_data_func("virtio-msg/slots/realize-again/link", LINK0,
                         test_realize_again);

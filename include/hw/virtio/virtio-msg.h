@@ -42,7 +42,7 @@ OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMSGSlot, VIRTIO_MSG_SLOT)
 
 /*
  * Where qdev comes first when it looks for a place for a device without bus=.
- * No device stays there: it gets the lowest slot that is free.
+ * No device stays there: it gets a slot that is free.
  */
 #define TYPE_VIRTIO_MSG_ANY_BUS "virtio-msg-any-bus"
 
@@ -54,6 +54,7 @@ struct VirtIOMSGSlot {
     VirtIODevice *vdev;         /* NULL: empty */
     uint16_t dev_num;
     uint16_t num_queues;        /* as the device was plugged */
+    uint64_t left;              /* when the last one did; 0: none so far */
 
     /* As far as the driver has set them up, those that are not enabled */
     VirtIOMSGQueueState *queues;
@@ -115,6 +116,8 @@ struct VirtIOMSG {
     uint64_t drop_unknown;
     uint64_t drop_no_device;
     uint64_t drop_ignored;
+
+    uint64_t departures;        /* devices that have left */
 
     uint64_t deferrals;         /* times that a queue used up its credit */
 };
