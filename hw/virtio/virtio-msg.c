@@ -391,6 +391,16 @@ static void virtio_msg_slot_notify(DeviceState *d, uint16_t vector)
     virtio_msg_slot_mark_dirty(slot);
 }
 
+/* T-22: from ACKNOWLEDGE on there is a driver that may have read it */
+static void virtio_msg_slot_config_changed(DeviceState *d)
+{
+    VirtIOMSGSlot *slot = VIRTIO_MSG_SLOT(d);
+
+    if (slot->vdev && slot->vdev->status & VIRTIO_CONFIG_S_ACKNOWLEDGE) {
+        virtio_msg_slot_notify(d, CONFIG_VECTOR);
+    }
+}
+
 /*
  * Driving the queues
  */
@@ -597,6 +607,7 @@ static bool virtio_msg_set_config(VirtIOMSGSlot *slot,
     uint32_t generation = le32_to_cpu(req->config.generation);
     uint32_t offset = le32_to_cpu(req->config.offset);
     uint32_t length = le32_to_cpu(req->config.length);
+    bool news = slot->event_config;
 
     if (length > payload - offsetof(struct virtio_msg_config, data)) {
         return false;
@@ -613,8 +624,9 @@ static bool virtio_msg_set_config(VirtIOMSGSlot *slot,
         virtio_bus_set_vdev_config(&slot->bus, vdev->config);
         /*
          * What the driver wrote is no news to it, even where the device made
-         * something else of it: the answer shows that.
+         * something else of it, or tells: the answer shows that (T-22).
          */
+        slot->event_config = news;
         virtio_bus_get_vdev_config(&slot->bus, vdev->config);
         memcpy(slot->config, vdev->config, vdev->config_len);
     }
@@ -1471,6 +1483,7 @@ static void virtio_msg_virtio_bus_class_init(ObjectClass *oc, void *data)
     bc->max_dev = 1;
     hc->unplug = virtio_msg_slot_unplug;
     vbc->notify = virtio_msg_slot_notify;
+    vbc->config_changed = virtio_msg_slot_config_changed;
     vbc->pre_plugged = virtio_msg_slot_pre_plugged;
     vbc->device_plugged = virtio_msg_slot_device_plugged;
     vbc->device_unplugged = virtio_msg_slot_device_unplugged;

@@ -8,6 +8,7 @@
 #include <linux/virtio_blk.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
+#include <linux/virtio_input.h>
 #include <linux/virtio_net.h>
 #include "qobject/qdict.h"
 #include "qobject/qlist.h"
@@ -473,6 +474,95 @@ static void test_generation(void)
 }
 
 /*
+ * EVENT_CONFIG (T-22), on both wires
+ */
+
+static void resize_disk(VMsgTest *t, uint64_t size)
+{
+    qtest_qmp_assert_success(t->qts, "{ 'execute': 'block_resize', 'arguments':"
+                             " { 'node-name': 'disk0', 'size': %" PRIu64 " } }",
+                             size);
+}
+
+static bool take_event_config(VMsgTest *t, uint32_t generation)
+{
+    struct virtio_msg event;
+
+    if (!vmsg_take_event(t->link, 0, VIRTIO_MSG_EVENT_CONFIG, 0, &event)) {
+        return false;
+    }
+    g_assert_cmpuint(GUINT16_FROM_LE(event.msg_size), ==, 24);
+    g_assert_cmpuint(GUINT32_FROM_LE(event.event_config.generation), ==,
+                     generation);
+    g_assert_cmpuint(event.event_config.offset, ==, 0);
+    g_assert_cmpuint(event.event_config.length, ==, 0);
+    return true;
+}
+
+/* From the moment that a driver has found the device */
+static void test_config_news(void)
+{
+    static const uint32_t statuses[] = {
+        0, VIRTIO_CONFIG_S_ACKNOWLEDGE,
+        VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER,
+    };
+    uint32_t generation, round;
+    int disk = vmsg_disk(64 * PAGE);
+    g_autofree char *args = NULL;
+    VMsgWire wire;
+    VMsgTest t;
+
+    args = g_strdup_printf("-blockdev driver=file,node-name=disk0,locking=off,"
+                           "filename=/proc/self/fd/%d "
+                           "-device virtio-blk-device,drive=disk0 ", disk);
+    for (wire = VMSG_WIRE_2025; wire <= VMSG_WIRE_2026; wire++) {
+        start(&t, wire, "", args);
+        for (round = 0; round < 5; round++) {
+            vmsg_drop_events(t.link);
+            if (round < G_N_ELEMENTS(statuses)) {
+                vmsg_set_status(t.link, 0, statuses[round]);
+            } else {
+                vmsg_negotiate(t.link, 0, 0);
+            }
+            if (round == 4) {
+                vmsg_driver_ok(t.link, 0);
+            }
+            vmsg_get_config(t.link, 0, 0, 8, NULL, &generation);
+            resize_disk(&t, (64 + round) * PAGE + wire * 10 * PAGE);
+            g_assert_cmpint(take_event_config(&t, generation + 1), ==,
+                            round > 0);
+            /* Once for each change */
+            g_assert_false(take_event_config(&t, generation + 1));
+        }
+        vmsg_test_stop(&t);
+    }
+    close(disk);
+}
+
+/* What a driver has chosen is in the answer, whatever the device tells */
+static void test_config_choice(void)
+{
+    struct virtio_input_config config = { .select = VIRTIO_INPUT_CFG_ID_NAME };
+    uint32_t generation;
+    VMsgWire wire;
+    VMsgTest t;
+
+    for (wire = VMSG_WIRE_2025; wire <= VMSG_WIRE_2026; wire++) {
+        start(&t, wire, "", "-device virtio-keyboard-device ");
+        vmsg_negotiate(t.link, 0, 0);
+        vmsg_driver_ok(t.link, 0);
+        vmsg_drop_events(t.link);
+        vmsg_get_config(t.link, 0, 0, 8, NULL, &generation);
+        g_assert_cmpuint(vmsg_set_config(t.link, 0, 0, 2, &config,
+                                         &generation), ==, 2);
+        vmsg_get_config(t.link, 0, 2, 1, &config.size, NULL);
+        g_assert_cmpuint(config.size, >, 0);
+        g_assert_false(take_event_config(&t, generation));
+        vmsg_test_stop(&t);
+    }
+}
+
+/*
  * What the driver side did not ask for (Q-05, Q-11)
  */
 
@@ -639,6 +729,8 @@ int main(int argc, char **argv)
     TEST("vqueue/reset", test_vqueue_reset);
     TEST("vqueue/2025-07", test_vqueue_2025_07);
     TEST("config/generation", test_generation);
+    TEST("config/news", test_config_news);
+    TEST("config/choice", test_config_choice);
     TEST("pace/hello", test_hello);
     TEST("pace/one-by-one", test_one_by_one);
     TEST("pace/not-while-listing", test_not_while_listing);
