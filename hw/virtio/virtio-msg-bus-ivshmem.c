@@ -113,16 +113,23 @@ static void ids_write(VirtIOMSGIvshmem *ivshmem, size_t off, uint32_t val)
     qatomic_set((uint32_t *)word, cpu_to_le32(val));
 }
 
+/* Later versions have more in them, which is none of ours */
 static bool ids_valid(VirtIOMSGIvshmem *ivshmem)
 {
     return ids_read(ivshmem, IDS_MAGIC) == IDS_MAGIC_VALUE &&
-           ids_read(ivshmem, IDS_VERSION) == IDS_VERSION_VALUE;
+           (ids_read(ivshmem, IDS_VERSION) & UINT16_MAX) != 0;
 }
 
 static void ids_announce(VirtIOMSGIvshmem *ivshmem)
 {
-    if (!ids_valid(ivshmem)) {
-        ids_write(ivshmem, IDS_DRIVER, 0);
+    bool valid = ids_valid(ivshmem);
+
+    if (!valid || ids_read(ivshmem, IDS_VERSION) != IDS_VERSION_VALUE) {
+        /* What an earlier device side has said besides does not hold */
+        ids_write(ivshmem, IDS_MAGIC, 0);
+        if (!valid) {
+            ids_write(ivshmem, IDS_DRIVER, 0);
+        }
         ids_write(ivshmem, IDS_VERSION, IDS_VERSION_VALUE);
         ids_write(ivshmem, IDS_DEVICE, ivshmem->id + 1);
         /* A peer that sees the magic may read the rest */

@@ -846,11 +846,14 @@ static void test_ids_kept(void)
     VMsgLink *link = quiet_link();
     VMsgTest t;
 
+    /* That of an earlier device side, which had more to say */
     shm_write(link, ids(0), VMSG_IDS_MAGIC);
-    shm_write(link, ids(4), 1);
+    shm_write(link, ids(4), 2);
     shm_write(link, ids(12), 77 + 1);
     serve_with_peer(link, 77);
     vmsg_test_start_link(&t, link, "", "");
+    g_assert_cmphex(shm_read(link, ids(0)), ==, VMSG_IDS_MAGIC);
+    g_assert_cmphex(shm_read(link, ids(4)), ==, 1);
     g_assert_cmpuint(shm_read(link, ids(12)), ==, 77 + 1);
     g_assert_cmpuint(shm_read(link, ids(8)), ==, 11 + 1);
     ping_by_doorbell(link);
