@@ -52,8 +52,11 @@ driver-machine = --arch $(lastword $(subst -, ,$(1))) \
 
 # Found by their names, so that a test that is added is run.
 QTESTS := $(patsubst tests/qtest/%.c,%,$(wildcard tests/qtest/virtio-msg*-test.c))
+# Those that say what messages do run over the wire of 2025 as well.
+QTESTS_2025 := $(patsubst %,virtio-msg%test-2025,- -bus- -conformance- -hostile-)
 UNITS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test-*.c))
-SUITES := $(UNITS) $(QTESTS) mutants decode endings qos qos-base base-boot $(QTESTS:%=%-asan) qos-asan fuzz modules \
+SUITES := $(UNITS) $(QTESTS) $(QTESTS_2025) mutants decode endings qos \
+          qos-2025 qos-base base-boot $(QTESTS:%=%-asan) qos-asan fuzz modules \
           driver $(KERNELS_PART:%=driver-%) \
           demo-two-user demo-two-bridge demo-two-user-vfio \
           demo-two-user-trixie-backports-amd64 demo-local-user \
@@ -149,11 +152,13 @@ qtest-build: host
 		scripts/build-qemu host $(QTESTS:%=tests/qtest/%)
 
 qtest: qtest-build
-	@rc=0; for test in $(QTESTS); do \
+	@rc=0; for test in $(QTESTS) $(QTESTS_2025); do \
+		case $$test in *-2025) wire=2025;; *) wire=2026;; esac; \
 		QTEST_QEMU_BINARY=build/host/qemu-system-aarch64 \
-		QTEST_QEMU_IMG=build/host/qemu-img \
+		QTEST_QEMU_IMG=build/host/qemu-img VIRTIO_MSG_WIRE=$$wire \
 		G_TEST_DBUS_DAEMON=/bin/false \
-		$(SUITE) $$test build/host/tests/qtest/$$test --tap -k || rc=1; \
+		$(SUITE) $$test build/host/tests/qtest/$${test%-2025} --tap -k || \
+		rc=1; \
 	done; exit $$rc
 
 # What reads the traces and the memory that a process leaves behind.
@@ -180,7 +185,9 @@ qos-build: host
 		scripts/build-qemu host tests/qtest/qos-test
 
 qos: qos-build
-	@$(SUITE) qos scripts/run-qos
+	@rc=0; $(SUITE) qos scripts/run-qos || rc=1; \
+	VIRTIO_MSG_WIRE=2025 $(SUITE) qos-2025 scripts/run-qos || rc=1; \
+	exit $$rc
 
 # The same tests over PCI and MMIO, where nothing of ours is in use but what we
 # change in QEMU's own files
