@@ -408,6 +408,11 @@ static void virtio_msg_bus_device_set_wire(Object *obj, int wire, Error **errp)
     VIRTIO_MSG_BUS_DEVICE(obj)->wire = wire;
 }
 
+static void virtio_msg_bus_device_instance_init(Object *obj)
+{
+    VIRTIO_MSG_BUS_DEVICE(obj)->wire = VIRTIO_MSG_WIRE_2026;
+}
+
 static void virtio_msg_bus_device_class_init(ObjectClass *oc, void *data)
 {
     DeviceClass *dc = DEVICE_CLASS(oc);
@@ -438,7 +443,7 @@ static void virtio_msg_bus_device_class_init(ObjectClass *oc, void *data)
                                    virtio_msg_bus_device_get_wire,
                                    virtio_msg_bus_device_set_wire);
     object_class_property_set_description(oc, "wire",
-        "how messages are laid out: 2025 or 2026");
+        "how messages are laid out: 2026 (default) or 2025");
     object_class_property_set_description(oc, "strict-generation",
         "refuse to set a configuration by a generation of the past");
 }
@@ -461,6 +466,7 @@ static const TypeInfo virtio_msg_bus_types[] = {
         .parent = TYPE_SYS_BUS_DEVICE,
         .abstract = true,
         .instance_size = sizeof(VirtIOMSGBusDevice),
+        .instance_init = virtio_msg_bus_device_instance_init,
         .class_size = sizeof(VirtIOMSGBusDeviceClass),
         .class_init = virtio_msg_bus_device_class_init,
     }

@@ -94,6 +94,24 @@ static void test_shown(void)
     }
 }
 
+static void test_default(void)
+{
+    VMsgTest t = { .link = vmsg_link_new(VMSG_SHM_SIZE, VMSG_RAM_SIZE) };
+    QDict *link;
+
+    vmsg_link_serve(t.link);
+    t.qts = qtest_initf("-M virtio-msg -nodefaults "
+                        "-chardev socket,id=server,fd=%d "
+                        "-device virtio-msg-bus-ivshmem,id=link0,"
+                        "chardev=server", t.link->client);
+    vmsg_link_started(t.link);
+    link = query_link(&t);
+    g_assert_cmpstr(qdict_get_str(link, "wire"), ==, "2026");
+    g_assert_false(qdict_get_bool(link, "strict-generation"));
+    qobject_unref(link);
+    vmsg_test_stop(&t);
+}
+
 /* It cannot change under a driver */
 static void test_fixed_once_realized(void)
 {
@@ -719,6 +737,7 @@ int main(int argc, char **argv)
 
 #define TEST(path, fn) qtest_add_func("virtio-msg/wire/" path, fn)
     TEST("shown", test_shown);
+    TEST("default", test_default);
     TEST("fixed-once-realized", test_fixed_once_realized);
     TEST("bytes", test_bytes);
     TEST("devices/2026", test_devices_2026);
