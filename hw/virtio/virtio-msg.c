@@ -15,6 +15,7 @@
 #include "hw/qdev-properties.h"
 #include "hw/virtio/virtio-msg.h"
 #include "hw/virtio/virtio-msg-refuse.h"
+#include "hw/virtio/virtio-msg-shm.h"
 #include "hw/virtio/virtio-msg-text.h"
 #include "standard-headers/linux/virtio_config.h"
 #include "trace.h"
@@ -871,13 +872,24 @@ static bool virtio_msg_reset_vqueue(VirtIOMSGSlot *slot,
     return true;
 }
 
-/* No device of ours has regions of shared memory (T-18) */
+/* T-18 */
+static void virtio_msg_slot_get_shm(VirtIOMSGSlot *slot, VirtIOMSGShm *shm)
+{
+    Object *obj = OBJECT(slot->vdev);
+
+    if (object_dynamic_cast(obj, TYPE_VIRTIO_MSG_SHM)) {
+        VIRTIO_MSG_SHM_GET_CLASS(obj)->get_shm(obj, shm->shmid, &shm->address,
+                                               &shm->length);
+    }
+}
+
 static bool virtio_msg_get_shm(VirtIOMSGSlot *slot,
                                const struct virtio_msg *req,
                                size_t payload, struct virtio_msg *resp)
 {
     VirtIOMSGShm shm = { .shmid = le32_to_cpu(req->index.index) };
 
+    virtio_msg_slot_get_shm(slot, &shm);
     virtio_msg_response_init(resp, req);
     virtio_msg_set_payload(resp, slot->transport->wire->put_shm(resp, &shm));
     return true;
@@ -1607,6 +1619,10 @@ static void virtio_msg_class_init(ObjectClass *oc, void *data)
 
 static const TypeInfo virtio_msg_types[] = {
     {
+        .name = TYPE_VIRTIO_MSG_SHM,
+        .parent = TYPE_INTERFACE,
+        .class_size = sizeof(VirtIOMSGShmClass),
+    }, {
         .name = TYPE_VIRTIO_MSG_SLOT_BUS,
         .parent = TYPE_BUS,
         .instance_size = sizeof(BusState),

@@ -270,6 +270,14 @@ static const Case cases[] = {
         .args = RAM ",sysmem-map=wc",
         .words = { "sysmem-map=", "sysmem-dev=" },
     }, {
+        .path = "link/unknown-wire",
+        .args = LINK ",wire=2024",
+        .words = { "wire", "2024" },
+    }, {
+        .path = "link/strict-anyway",
+        .args = RAM ",wire=2025,strict-generation=on",
+        .words = { "strict-generation=on", "wire=2026" },
+    }, {
         .path = "link/unknown-layout",
         .args = LINK ",layout=v2",
         .words = { "layout=v2", "choose" },

@@ -973,6 +973,8 @@ static const char *const left_out[] = {
     "virtio-balloon-device",
     /* Needs an input device of the host; is a virtio-input like others */
     "virtio-input-host-device",
+    /* Takes no requests */
+    "virtio-msg-testdev",
 };
 
 static bool is_known(const char *type)

@@ -492,6 +492,72 @@ static void test_generation(void)
 }
 
 /*
+ * GET_SHM (T-18)
+ */
+
+static void get_shm(VMsgTest *t, uint32_t shmid, uint64_t *address,
+                    uint64_t *length)
+{
+    struct virtio_msg req, resp;
+
+    vmsg_init(&req, 0, VIRTIO_MSG_GET_SHM, 0, sizeof(req.index));
+    req.index.index = GUINT32_TO_LE(shmid);
+    vmsg_request(t->link, &req, &resp);
+    g_assert_cmphex(GUINT32_FROM_LE(resp.get_shm_resp.index), ==, shmid);
+    if (t->link->wire == VMSG_WIRE_2025) {
+        g_assert_cmpuint(GUINT16_FROM_LE(resp.msg_size), ==, 20);
+        *address = GUINT32_FROM_LE(resp.get_shm_resp_2025.address);
+        *length = GUINT32_FROM_LE(resp.get_shm_resp_2025.length);
+    } else {
+        g_assert_cmpuint(GUINT16_FROM_LE(resp.msg_size), ==, 32);
+        *address = GUINT64_FROM_LE(resp.get_shm_resp.address);
+        *length = GUINT64_FROM_LE(resp.get_shm_resp.length);
+    }
+}
+
+static void test_shm(void)
+{
+    static const struct {
+        uint32_t shmid;
+        uint64_t address;
+        uint64_t length;
+        bool in_2025;           /* it has a place in the answer */
+    } cases[] = {
+        { 0, 0x2000, 0x1000, true },
+        { 255, 0xfffff000, 0xffffffff, true },
+        { 0xffffffff, 0x100000000, 0x1000, false },
+        { 1, 0x2000, 0x100000000, false },
+        { 1, 0xfffffffffffff000, 0x1000, false },
+        { 2, 0x2000, 0, true },
+    };
+    VMsgWire wire;
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        for (wire = VMSG_WIRE_2025; wire <= VMSG_WIRE_2026; wire++) {
+            bool there = cases[i].length &&
+                         (cases[i].in_2025 || wire == VMSG_WIRE_2026);
+            g_autofree char *args = NULL;
+            uint64_t address, length;
+            VMsgTest t;
+
+            args = g_strdup_printf("-device virtio-msg-testdev,"
+                                   "shm-id=%" PRIu32 ",shm-address=%" PRIu64
+                                   ",shm-length=%" PRIu64, cases[i].shmid,
+                                   cases[i].address, cases[i].length);
+            start(&t, wire, "", args);
+            get_shm(&t, cases[i].shmid, &address, &length);
+            g_assert_cmphex(address, ==, there ? cases[i].address : 0);
+            g_assert_cmphex(length, ==, there ? cases[i].length : 0);
+            /* There is no other one */
+            get_shm(&t, cases[i].shmid ^ 0x80, &address, &length);
+            g_assert_cmphex(address | length, ==, 0);
+            vmsg_test_stop(&t);
+        }
+    }
+}
+
+/*
  * EVENT_CONFIG (T-22), on both wires
  */
 
@@ -748,6 +814,7 @@ int main(int argc, char **argv)
     TEST("vqueue/reset", test_vqueue_reset);
     TEST("vqueue/2025-07", test_vqueue_2025_07);
     TEST("config/generation", test_generation);
+    TEST("shm", test_shm);
     TEST("config/news", test_config_news);
     TEST("config/choice", test_config_choice);
     TEST("pace/hello", test_hello);
