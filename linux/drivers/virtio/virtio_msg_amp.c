@@ -24,12 +24,10 @@
 /* What one look at the device queue may take: one queue full */
 #define AMP_RX_BUDGET		VIRTIO_MSG_SPSC_NUM_SLOTS
 
-#define AMP_NUM_DEVICES		65536
+#define AMP_NUM_DEVICES		VIRTIO_MSG_NUM_DEVICES
 
-/* The window of GET_DEVICES whose answer just fits a slot */
-#define AMP_DEVICES_WINDOW \
-	(8 * (VIRTIO_MSG_SPSC_SLOT_SIZE - VIRTIO_MSG_HDR_SIZE - \
-	      (int)offsetof(struct virtio_msg_get_devices_resp_2025, bitmap)))
+/* A device side may not say where its devices end.  Q-03. */
+#define AMP_MAX_WINDOWS		2048U
 
 /* What the parameter may be, so that every wait has an end */
 #define AMP_MIN_TIMEOUT_MS	100U
@@ -85,6 +83,19 @@ static unsigned int max_devices = 1024;
 module_param(max_devices, uint, 0644);
 MODULE_PARM_DESC(max_devices,
 		 "How many devices of a link are used at most (default 1024)");
+
+static char *wire = "auto";
+module_param(wire, charp, 0444);
+MODULE_PARM_DESC(wire,
+		 "What the device side speaks: 2026, 2025, or auto to find out (default auto)");
+
+static unsigned int max_msg;
+module_param(max_msg, uint, 0444);
+MODULE_PARM_DESC(max_msg,
+		 "Bytes that a message may have, at least 48 for the wire of 2025 or 52 for that of 2026, at most 64 (default 48 and 64)");
+
+/* What the parameter wire says, NULL for auto */
+static const struct virtio_msg_wire *amp_wire;
 
 enum amp_flags {
 	/* The shared memory makes no sense, until the peer starts it anew. */
@@ -861,6 +872,7 @@ static void amp_check_restart(struct virtio_msg_amp *amp)
 
 	xa_for_each(&amp->devices, num, adev)
 		virtio_msg_break(&adev->vmdev, false);
+	virtio_msg_link_forget(&amp->link);
 	amp_abort_requests(amp, NULL, -ECONNRESET);
 	atomic_inc(&amp->restarts);
 	set_bit(AMP_TELL_RESTARTED, &amp->flags);
@@ -953,45 +965,53 @@ static int amp_bus_transfer(struct virtio_msg_amp *amp, u8 msg_id,
 	return err;
 }
 
-/* Sets the bit of each device that there is.  D-01. */
-static int amp_enumerate(struct virtio_msg_amp *amp, unsigned long *present)
+/* Asks for some numbers; the window lies in the response then. */
+static int amp_get_window(struct virtio_msg_amp *amp, u16 offset,
+			  unsigned int wanted, struct virtio_msg *response,
+			  struct virtio_msg_window *window)
 {
-	const size_t head = offsetof(struct virtio_msg_get_devices_resp_2025, bitmap);
-	unsigned int offset = 0, wanted, count, next, i;
-	struct virtio_msg request, response;
-	const struct virtio_msg_get_devices_resp_2025 *resp =
-		&response.get_devices_resp_2025;
+	struct virtio_msg request;
 	int err;
 
-	/* The offset grows in each round, which bounds their number. */
+	request.get_devices.offset = cpu_to_le16(offset);
+	request.get_devices.count = cpu_to_le16(wanted);
+	err = amp_bus_transfer(amp, VIRTIO_MSG_BUS_GET_DEVICES,
+			       &request, sizeof(request.get_devices),
+			       response, VIRTIO_MSG_MIN_DEVICES);
+	if (err)
+		return err;
+	return virtio_msg_link_window(&amp->link, response, offset, wanted,
+				      window);
+}
+
+/* Sets the bit of each device that there is.  D-01, Q-03. */
+static int amp_enumerate(struct virtio_msg_amp *amp, unsigned long *present)
+{
+	unsigned int offset = 0, windows = 0, wanted, i;
+	struct virtio_msg_window window;
+	struct virtio_msg response;
+	bool last, news;
+	int err;
+
+	/* The offset grows in each round, but maybe by little. */
 	do {
 		if (test_bit(AMP_STOPPING, &amp->flags))
 			return -ESHUTDOWN;
-		wanted = min_t(unsigned int, AMP_DEVICES_WINDOW,
-			       AMP_NUM_DEVICES - offset);
-		request.get_devices.offset = cpu_to_le16(offset);
-		request.get_devices.count = cpu_to_le16(wanted);
-		err = amp_bus_transfer(amp, VIRTIO_MSG_BUS_GET_DEVICES,
-				       &request, sizeof(request.get_devices),
-				       &response, head);
+		wanted = min_t(unsigned int, AMP_NUM_DEVICES - offset,
+			       virtio_msg_link_window_size(&amp->link));
+		err = amp_get_window(amp, offset, wanted, &response, &window);
 		if (err)
 			return err;
 
-		count = le16_to_cpu(resp->count);
-		next = le16_to_cpu(resp->next_offset);
-		if (le16_to_cpu(resp->offset) != offset || count > wanted ||
-		    le16_to_cpu(response.msg_size) <
-		    VIRTIO_MSG_HDR_SIZE + head + DIV_ROUND_UP(count, 8))
-			return -EPROTO;
-		if (next && (next % VIRTIO_MSG_DEVICES_ALIGN_2025 ||
-			     next <= offset || next < offset + count))
-			return -EPROTO;
-
-		for (i = 0; i < count; i++)
-			if (resp->bitmap[i / 8] & BIT(i % 8))
-				__set_bit(offset + i, present);
-		offset = next;
-	} while (next);
+		news = false;
+		for (i = 0; i < window.count; i++)
+			if (window.bitmap[i / 8] & BIT(i % 8))
+				news |= !__test_and_set_bit(window.offset + i,
+							    present);
+		last = virtio_msg_link_last_window(&amp->link, offset, wanted,
+						   &window, news);
+		offset = window.next;
+	} while (!last && ++windows < AMP_MAX_WINDOWS);
 	return 0;
 }
 
@@ -1143,7 +1163,7 @@ static bool amp_add_device(struct virtio_msg_amp *amp, u16 num,
 	INIT_WORK(&adev->leave, amp_leave);
 	adev->vmdev.ops = &amp_device_ops;
 	adev->vmdev.dev_num = num;
-	adev->vmdev.max_msg_size = VIRTIO_MSG_SPSC_SLOT_SIZE;
+	adev->vmdev.link = &amp->link;
 	adev->vmdev.wq = amp->urgent;
 	adev->vmdev.vdev.dev.parent = amp->dev;
 
@@ -1448,8 +1468,10 @@ static void amp_find_devices(struct virtio_msg_amp *amp)
 		amp_wait_for_rested(amp, now);
 	} else if (amp_usable(amp) && err != -ECONNRESET) {
 		/* The others have their own line in the log. */
-		dev_err_ratelimited(amp->dev, "cannot list the devices (%d)\n",
-				    err);
+		if (err != -EPROTONOSUPPORT)
+			dev_err_ratelimited(amp->dev,
+					    "cannot list the devices (%d)\n",
+					    err);
 		amp_retry_scan(amp);
 	}
 	bitmap_free(present);
@@ -1557,6 +1579,12 @@ const char *virtio_msg_amp_state(const struct virtio_msg_amp *amp)
 }
 EXPORT_SYMBOL_GPL(virtio_msg_amp_state);
 
+const char *virtio_msg_amp_wire(const struct virtio_msg_amp *amp)
+{
+	return virtio_msg_link_wire_name(&amp->link);
+}
+EXPORT_SYMBOL_GPL(virtio_msg_amp_wire);
+
 bool virtio_msg_amp_known(const struct virtio_msg_amp *amp)
 {
 	return test_bit(AMP_KNOWN, &amp->flags);
@@ -1610,6 +1638,10 @@ int virtio_msg_amp_init(struct virtio_msg_amp *amp, void *driver_queue,
 		return -ENOMEM;
 	}
 
+	amp->link.dev = amp->dev;
+	amp->link.slot_size = VIRTIO_MSG_SPSC_SLOT_SIZE;
+	amp->link.max_size = max_msg;
+	virtio_msg_link_init(&amp->link, amp_wire);
 	spin_lock_init(&amp->tx_lock);
 	spin_lock_init(&amp->rx_lock);
 	INIT_LIST_HEAD(&amp->pending);
@@ -1785,6 +1817,7 @@ static void amp_wake_queues(struct virtio_msg_amp *amp)
 				 virtio_msg_spsc_lost(&amp->rx))) {
 		virtio_msg_spsc_attach_writer(&amp->tx, amp->tx.page);
 		virtio_msg_spsc_attach_reader(&amp->rx, amp->rx.page);
+		virtio_msg_link_forget(&amp->link);
 		amp->num_pings = 0;
 	}
 	amp->ask = false;
@@ -1819,6 +1852,31 @@ void virtio_msg_amp_shutdown(struct virtio_msg_amp *amp)
 		virtio_msg_shutdown(&adev->vmdev);
 }
 EXPORT_SYMBOL_GPL(virtio_msg_amp_shutdown);
+
+static int __init amp_module_init(void)
+{
+	unsigned int least;
+
+	if (!virtio_msg_wire_named(wire, &amp_wire)) {
+		pr_err(KBUILD_MODNAME ": wire=%s: must be 2026, 2025 or auto\n",
+		       wire);
+		return -EINVAL;
+	}
+	least = amp_wire ? amp_wire->min_max_size : VIRTIO_MSG_MIN_MAX_SIZE_2025;
+	if (max_msg &&
+	    (max_msg < least || max_msg > VIRTIO_MSG_SPSC_SLOT_SIZE)) {
+		pr_err(KBUILD_MODNAME ": max_msg=%u: must be %u to %u with wire=%s, or 0 for what is usual\n",
+		       max_msg, least, VIRTIO_MSG_SPSC_SLOT_SIZE, wire);
+		return -EINVAL;
+	}
+	return 0;
+}
+module_init(amp_module_init);
+
+static void __exit amp_module_exit(void)
+{
+}
+module_exit(amp_module_exit);
 
 MODULE_DESCRIPTION("virtio-msg bus over shared memory");
 MODULE_LICENSE("GPL");

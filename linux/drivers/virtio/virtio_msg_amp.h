@@ -16,6 +16,7 @@
 #include <linux/xarray.h>
 
 #include "virtio_msg_spsc.h"
+#include "virtio_msg_wire.h"
 
 /* le32 at the start of memory in layout v1: its magic and its length, 64 */
 #define VIRTIO_MSG_AMP_LAYOUT_V1	0x00404c4f
@@ -57,6 +58,7 @@ struct virtio_msg_amp_ops {
  * The six above are for the hardware's driver, which embeds this and sets
  * @dev and @ops; all the rest is private.
  *
+ * @link: what is spoken on it
  * @tx_lock: protects @tx, @pending, @pings and @ask
  * @tx: the driver queue
  * @pending: struct virtio_msg_vq whose notification waits for room
@@ -110,6 +112,7 @@ struct virtio_msg_amp {
 	atomic_t failures;
 
 	/* private: */
+	struct virtio_msg_link link;
 	/* innermost: tx and what waits for room in it */
 	spinlock_t tx_lock;
 	struct virtio_msg_spsc tx;
@@ -269,6 +272,14 @@ void virtio_msg_amp_release(struct virtio_msg_amp *amp);
  * shared memory makes no sense.
  */
 const char *virtio_msg_amp_state(const struct virtio_msg_amp *amp);
+
+/**
+ * virtio_msg_amp_wire - what the device side speaks
+ * @amp: a link; may be zeroed still
+ *
+ * Return: the name of the wire, or "unknown".  D-07.
+ */
+const char *virtio_msg_amp_wire(const struct virtio_msg_amp *amp);
 
 /**
  * virtio_msg_amp_known - has anything come from the device side, ever

@@ -118,7 +118,6 @@ static void vm_pretend(struct virtio_msg_device *vmdev,
 		       const struct virtio_msg *request,
 		       struct virtio_msg *response)
 {
-	struct virtio_msg_vq *mvq;
 	u32 offset, len;
 
 	response->msg_size = cpu_to_le16(vmdev->max_msg_size);
@@ -140,15 +139,6 @@ static void vm_pretend(struct virtio_msg_device *vmdev,
 	case VIRTIO_MSG_GET_DEVICE_STATUS:
 	case VIRTIO_MSG_SET_DEVICE_STATUS:
 		response->status.status = cpu_to_le32(vmdev->status_set);
-		break;
-	case VIRTIO_MSG_GET_VQUEUE:
-		response->get_vqueue_resp.index = request->index.index;
-		response->get_vqueue_resp.max_size =
-			cpu_to_le32(VIRTIO_MSG_ABSENT_QUEUE);
-		mvq = vm_find_vq(vmdev, le32_to_cpu(request->index.index));
-		if (mvq)
-			response->get_vqueue_resp.cur_size =
-				cpu_to_le32(virtqueue_get_vring_size(mvq->vq));
 		break;
 	}
 }
@@ -693,23 +683,55 @@ static bool vm_notify(struct virtqueue *vq)
 	return vq->callback;
 }
 
+/* How a queue of ours is to be set up */
+static void vm_describe_vq(struct virtqueue *vq,
+			   struct virtio_msg_queue *queue)
+{
+	queue->index = vq->index;
+	queue->size = virtqueue_get_vring_size(vq);
+	queue->desc = virtqueue_get_desc_addr(vq);
+	queue->driver = virtqueue_get_avail_addr(vq);
+	queue->device = virtqueue_get_used_addr(vq);
+	queue->active = true;
+}
+
+/* For a device that is not there, see vm_pretend() */
+static void vm_pretend_vq(struct virtio_msg_device *vmdev, u32 index,
+			  struct virtio_msg_queue *queue)
+{
+	struct virtio_msg_vq *mvq = vm_find_vq(vmdev, index);
+
+	memset(queue, 0, sizeof(*queue));
+	queue->index = index;
+	queue->idle = !mvq;
+	if (mvq)
+		vm_describe_vq(mvq->vq, queue);
+	queue->max_size = VIRTIO_MSG_ABSENT_QUEUE;
+}
+
 static int vm_query_vq(struct virtio_msg_device *vmdev, u32 index,
-		       u32 *max_size, u32 *cur_size)
+		       struct virtio_msg_queue *queue)
 {
 	struct virtio_msg request, response;
 	int err;
 
+	if (READ_ONCE(vmdev->absent)) {
+		vm_pretend_vq(vmdev, index, queue);
+		return 0;
+	}
+
 	request.index.index = cpu_to_le32(index);
 	err = vm_transfer(vmdev, VIRTIO_MSG_GET_VQUEUE,
 			  &request, sizeof(request.index),
-			  &response, sizeof(response.get_vqueue_resp));
+			  &response, VIRTIO_MSG_MIN_QUEUE);
 	if (err)
 		return err;
-	if (le32_to_cpu(response.get_vqueue_resp.index) != index)
+	err = virtio_msg_link_queue(vmdev->link, &response, &vmdev->wire,
+				    queue);
+	if (err)
+		return vm_bad_answer(vmdev, "size of what a queue is");
+	if (queue->index != index)
 		return vm_bad_answer(vmdev, "queue index");
-
-	*max_size = le32_to_cpu(response.get_vqueue_resp.max_size);
-	*cur_size = le32_to_cpu(response.get_vqueue_resp.cur_size);
 	return 0;
 }
 
@@ -717,29 +739,25 @@ static int vm_query_vq(struct virtio_msg_device *vmdev, u32 index,
 static int vm_activate_vq(struct virtio_msg_device *vmdev,
 			  struct virtqueue *vq)
 {
-	struct virtio_msg request = {}, response;
-	u32 size = virtqueue_get_vring_size(vq);
-	u32 max_size, cur_size;
+	struct virtio_msg_queue wanted = {}, queue;
+	struct virtio_msg request, response;
 	int err;
 
-	request.set_vqueue.index = cpu_to_le32(vq->index);
-	request.set_vqueue.size = cpu_to_le32(size);
-	request.set_vqueue.desc = cpu_to_le64(virtqueue_get_desc_addr(vq));
-	request.set_vqueue.driver = cpu_to_le64(virtqueue_get_avail_addr(vq));
-	request.set_vqueue.device = cpu_to_le64(virtqueue_get_used_addr(vq));
+	vm_describe_vq(vq, &wanted);
+	vmdev->wire->put_queue(&request, &wanted);
 	err = vm_transfer(vmdev, VIRTIO_MSG_SET_VQUEUE,
-			  &request, sizeof(request.set_vqueue), &response, 0);
+			  &request, vmdev->wire->queue_size, &response, 0);
 	if (err)
 		return err;
 
-	err = vm_query_vq(vmdev, vq->index, &max_size, &cur_size);
+	err = vm_query_vq(vmdev, vq->index, &queue);
 	if (err)
 		return err;
-	if (cur_size != size) {
+	if (!queue.active || queue.size != wanted.size) {
 		dev_err_ratelimited(&vmdev->vdev.dev,
 				    "device %u refuses queue %u at 0x%llx: can it reach this machine's memory?\n",
 				    vmdev->dev_num, vq->index,
-				    (unsigned long long)virtqueue_get_desc_addr(vq));
+				    (unsigned long long)wanted.desc);
 		return -EIO;
 	}
 	return 0;
@@ -785,23 +803,24 @@ static struct virtqueue *vm_setup_vq(struct virtio_msg_device *vmdev,
 				     unsigned int index,
 				     const struct virtqueue_info *info)
 {
+	struct virtio_msg_queue queue;
 	struct virtio_msg_vq *mvq;
-	u32 max_size, cur_size;
 	struct virtqueue *vq;
+	u32 max_size;
 	int err;
 
 	if (index >= vmdev->max_vqs)
 		return ERR_PTR(-ENOENT);
 
-	err = vm_query_vq(vmdev, index, &max_size, &cur_size);
+	err = vm_query_vq(vmdev, index, &queue);
 	if (err)
 		return ERR_PTR(err);
-	if (!max_size)
+	if (!queue.max_size)
 		return ERR_PTR(-ENOENT);
-	if (cur_size)
+	if (!queue.idle)
 		return ERR_PTR(-EBUSY);
 
-	max_size = min_t(u32, max_size, VIRTIO_MSG_MAX_QUEUE_SIZE);
+	max_size = min_t(u32, queue.max_size, VIRTIO_MSG_MAX_QUEUE_SIZE);
 	if (!__virtio_test_bit(&vmdev->vdev, VIRTIO_F_RING_PACKED))
 		max_size = rounddown_pow_of_two(max_size);
 
@@ -905,7 +924,7 @@ static int vm_disable_vq_and_reset(struct virtqueue *vq)
 	struct virtio_msg_device *vmdev = to_virtio_msg_device(vq->vdev);
 	struct virtio_msg request, response;
 	struct virtio_msg_vq *mvq = vq->priv;
-	u32 max_size, cur_size;
+	struct virtio_msg_queue queue;
 	int err;
 
 	if (!__virtio_test_bit(vq->vdev, VIRTIO_F_RING_RESET))
@@ -916,10 +935,10 @@ static int vm_disable_vq_and_reset(struct virtqueue *vq)
 			  &request, sizeof(request.index), &response, 0);
 	if (err)
 		return err;
-	err = vm_query_vq(vmdev, vq->index, &max_size, &cur_size);
+	err = vm_query_vq(vmdev, vq->index, &queue);
 	if (err)
 		return err;
-	if (cur_size)
+	if (!queue.idle)
 		return vm_bad_answer(vmdev, "queue, it does not reset");
 
 	vm_remove_vq(vmdev, mvq);
@@ -1075,25 +1094,27 @@ static void vm_release(struct device *dev)
 static int vm_get_info(struct virtio_msg_device *vmdev)
 {
 	struct virtio_msg request, response;
-	u32 bits;
+	struct virtio_msg_info info;
 	int err;
 
 	err = vm_transfer(vmdev, VIRTIO_MSG_GET_DEVICE_INFO, &request, 0,
-			  &response, sizeof(response.get_device_info_resp_2025));
+			  &response, VIRTIO_MSG_MIN_INFO);
+	if (err)
+		return err;
+	err = virtio_msg_link_info(vmdev->link, &response, &vmdev->wire, &info);
 	if (err)
 		return err;
 
-	vmdev->vdev.id.device =
-		le32_to_cpu(response.get_device_info_resp_2025.device_id);
-	vmdev->vdev.id.vendor =
-		le32_to_cpu(response.get_device_info_resp_2025.vendor_id);
-	vmdev->config_size =
-		le32_to_cpu(response.get_device_info_resp_2025.config_size);
-	vmdev->max_vqs =
-		le32_to_cpu(response.get_device_info_resp_2025.max_virtqueues);
-	bits = le32_to_cpu(response.get_device_info_resp_2025.num_feature_bits);
+	vmdev->max_msg_size = virtio_msg_link_max_size(vmdev->link,
+						       vmdev->wire);
+	vmdev->vdev.id.device = info.device_id;
+	vmdev->vdev.id.vendor = info.vendor_id;
+	vmdev->config_size = info.config_size;
+	vmdev->max_vqs = info.max_virtqueues;
+	/* What is beyond is ignored.  D-14. */
 	vmdev->num_feature_blocks =
-		min_t(u32, bits / 32, VIRTIO_MSG_CORE_FEATURE_BLOCKS);
+		min_t(u32, info.num_feature_blocks,
+		      VIRTIO_MSG_CORE_FEATURE_BLOCKS);
 
 	return vmdev->vdev.id.device ? 0 : -ENODEV;
 }
@@ -1106,9 +1127,6 @@ int virtio_msg_init(struct virtio_msg_device *vmdev)
 	INIT_WORK(&vmdev->break_work, vm_break_work);
 	INIT_DELAYED_WORK(&vmdev->drain_work, vm_drain_work);
 
-	if (vmdev->max_msg_size < VIRTIO_MSG_MIN_MAX_SIZE_2025 ||
-	    vmdev->max_msg_size > VIRTIO_MSG_MAX_SIZE)
-		return -EINVAL;
 	return vm_get_info(vmdev);
 }
 EXPORT_SYMBOL_GPL(virtio_msg_init);

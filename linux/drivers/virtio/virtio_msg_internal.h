@@ -13,6 +13,8 @@
 #include <linux/virtio_msg.h>
 #include <linux/workqueue.h>
 
+#include "virtio_msg_wire.h"
+
 /* The virtio specification's largest split queue */
 #define VIRTIO_MSG_MAX_QUEUE_SIZE	32768
 
@@ -47,8 +49,8 @@ struct virtio_msg_vq {
  * @owner: the module of the bus; stays loaded as long as a device exists
  * @transfer: send @request and wait for its answer.  The header is complete
  *	but for the token.  @response is zeroed by the caller; on success it
- *	holds a header, whose msg_size lies between the header's size and the
- *	device's max_msg_size, and that many bytes.  Returns in bounded time: 0 or
+ *	holds a header, whose msg_size lies between the header's size and what
+ *	@response has room for, and that many bytes.  Returns in bounded time: 0 or
  *	a negative error, -EHOSTDOWN if the device side was found to be silent
  *	before, -ENODEV if it has said that the device is gone.  May sleep.
  * @post: like @transfer, but does not wait, neither for room nor for the answer,
@@ -80,10 +82,12 @@ struct virtio_msg_ops {
  * struct virtio_msg_device - a virtio device behind messages
  * @vdev: what the virtio core sees
  * @ops: the bus; set by it before virtio_msg_register()
- * @dev_num: the device number on the bus; set by it, likewise
- * @max_msg_size: bytes, header included, that a message may have; likewise
+ * @link: what the link speaks; set by it, likewise
+ * @dev_num: the device number on the bus; likewise
  * @wq: where work of the device is done; not held up by what waits for that
  *	work, nor for memory; likewise
+ * @wire: what the device's messages look like.  D-07.
+ * @max_msg_size: bytes, header included, that a message to or from it may have
  * @num_feature_blocks: blocks of 32 feature bits that the core can take
  * @config_size: bytes of the device's configuration
  * @max_vqs: number of virtqueues of the device
@@ -114,10 +118,12 @@ struct virtio_msg_ops {
 struct virtio_msg_device {
 	struct virtio_device vdev;
 	const struct virtio_msg_ops *ops;
+	struct virtio_msg_link *link;
 	u16 dev_num;
-	u16 max_msg_size;
 	struct workqueue_struct *wq;
 
+	const struct virtio_msg_wire *wire;
+	u16 max_msg_size;
 	u32 num_feature_blocks;
 	u32 config_size;
 	u32 max_vqs;
@@ -148,13 +154,14 @@ struct virtio_msg_device {
 
 /**
  * virtio_msg_init - find out what a device is
- * @vmdev: zeroed but for ops, dev_num, max_msg_size, wq and vdev.dev.parent
+ * @vmdev: zeroed but for ops, link, dev_num, wq and vdev.dev.parent
  *
- * Sends GET_DEVICE_INFO.  From then on virtio_msg_event() may be called.  May
- * sleep.  D-01.
+ * Sends GET_DEVICE_INFO, whose answer tells the wire.  From then on
+ * virtio_msg_event() may be called.  May sleep.  D-01, D-07.
  *
- * Return: 0, or a negative error, -ENODEV where there is no such device; then
- * there is nothing to undo.
+ * Return: 0, or a negative error, -ENODEV where there is no such device,
+ * -EPROTONOSUPPORT where the device side speaks another wire; then there is
+ * nothing to undo.
  */
 int virtio_msg_init(struct virtio_msg_device *vmdev);
 

@@ -373,12 +373,22 @@ static ssize_t failures_show(struct device *dev, struct device_attribute *attr,
 }
 static DEVICE_ATTR_RO(failures);
 
+static ssize_t wire_show(struct device *dev, struct device_attribute *attr,
+			 char *buf)
+{
+	struct virtio_msg_ivshmem *ivs = dev_get_drvdata(dev);
+
+	return sysfs_emit(buf, "%s\n", virtio_msg_amp_wire(&ivs->amp));
+}
+static DEVICE_ATTR_RO(wire);
+
 static struct attribute *ivshmem_attrs[] = {
 	&dev_attr_dropped.attr,
 	&dev_attr_failures.attr,
 	&dev_attr_restarts.attr,
 	&dev_attr_silences.attr,
 	&dev_attr_state.attr,
+	&dev_attr_wire.attr,
 	NULL,
 };
 
