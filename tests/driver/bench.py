@@ -59,6 +59,7 @@ class Bench:
         self.random = random.Random()
         self.machine = None
         self.broken = None
+        self.wire = None            # what a scripted device side speaks
         self.directory = tempfile.mkdtemp(prefix="virtio-msg-driver-")
         self.ram = os.memfd_create("driver-machine-ram")
         os.ftruncate(self.ram, self.memory_size)
@@ -203,6 +204,10 @@ class Bench:
         """How many messages the bus has dropped."""
         return int(await self.shell(f"cat {FUNCTION}/virtio_msg/dropped"))
 
+    async def spoken(self):
+        """The wire that the driver side has found out."""
+        return await self.shell(f"cat {FUNCTION}/virtio_msg/wire")
+
     async def uptime(self):
         """Seconds since the machine started."""
         return float(await self.shell("cut -d ' ' -f 1 /proc/uptime"))
@@ -264,6 +269,7 @@ class ScriptedBench(Bench):
         await self.side.until(lambda: generator.served >= 2, "a second read")
 
     async def begin(self, seed):
+        self.side.wire = self.wire
         self.side.fresh()
         await super().begin(seed)
 

@@ -100,6 +100,7 @@ class Device:
 
     device_id = 0
     features = F_VERSION_1 | F_ACCESS_PLATFORM
+    feature_blocks = 2
     num_queues = 1
     max_queue_size = 64
 
@@ -111,6 +112,7 @@ class Device:
         self.resets = 0
         self.served = 0
         self.paused = False         # leaves the rings alone while set
+        self.regions = {}           # shmid: (address, length)
         self._forget()
         self._answers = {
             wire.GET_DEVICE_INFO: self._get_device_info,
@@ -146,8 +148,7 @@ class Device:
         return function(request.payload) if function else None
 
     def _get_device_info(self, _):
-        return le32(self.device_id, 0x1af4, 64, len(self.config),
-                    self.num_queues, 0)
+        return self.side.wire.info(self)
 
     def _get_device_features(self, payload):
         first, count = struct.unpack("<II", payload)
@@ -173,8 +174,9 @@ class Device:
 
     def _set_config(self, payload):
         generation, offset, length = struct.unpack_from("<III", payload)
-        if (generation != self.generation
-                or offset + length > len(self.config)):
+        stale = (self.side.strict_generation
+                 and generation != self.generation)
+        if stale or offset + length > len(self.config):
             return le32(self.generation, offset, 0)
         data = payload[12:12 + length]
         self.config[offset:offset + length] = data
@@ -197,13 +199,15 @@ class Device:
         index, = struct.unpack("<I", payload)
         maximum = self.max_queue_size if index < self.num_queues else 0
         queue = self.queues.get(index)
-        if not queue:
-            return le32(index, maximum, 0, 0) + le64(0, 0, 0)
-        return le32(index, maximum, queue.size, 0) + le64(*queue.addresses)
+        return self.side.wire.queue(index, maximum, queue)
 
     def _set_vqueue(self, payload):
-        index, _, size, _, *addresses = struct.unpack("<IIIIQQQ", payload)
-        if index < self.num_queues and 0 < size <= self.max_queue_size:
+        asked = self.side.wire.read_set_vqueue(payload)
+        if asked is None:
+            return None
+        index, flags, size, addresses = asked
+        if (self.side.wire.enables(flags) and index < self.num_queues
+                and 0 < size <= self.max_queue_size):
             self.queues[index] = Queue(self.side.memory, size, *addresses)
         return b""
 
@@ -214,7 +218,9 @@ class Device:
         return b""
 
     def _get_shm(self, payload):
-        return payload + le32(0, 0)
+        number, = struct.unpack("<I", payload)
+        address, length = self.regions.get(number, (0, 0))
+        return self.side.wire.shm(number, length, address)
 
     def notified(self, index):
         """The driver has sent EVENT_AVAIL."""

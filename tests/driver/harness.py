@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Callable
 
 import patience
+from wires import WIRE_2025, WIRE_2026
 
 TESTS = []
 # More than any test takes; what waits for something has a limit of its own.
@@ -25,6 +26,7 @@ class Test:
     kind: type
     function: Callable
     arguments: tuple
+    wire: object = WIRE_2025    # of a scripted device side
 
     @property
     def description(self):
@@ -35,11 +37,31 @@ def test(name, kind, *arguments):
     """Make a coroutine function a test: it gets a bench of this class, and
     the further arguments."""
     def register(function):
-        if any(t.name == name for t in TESTS):
-            raise ValueError(f"two tests are called {name}")
-        TESTS.append(Test(name, kind, function, arguments))
+        _add(Test(name, kind, function, arguments))
         return function
     return register
+
+
+def test_on(name, kind, *arguments, wires):
+    """The same with a scripted device side for each of some wires. The name is
+    that of the test with 2025, and has another's at its end otherwise."""
+    def register(function):
+        for wire in wires:
+            suffix = "" if wire is WIRE_2025 else f"-{wire}"
+            _add(Test(name + suffix, kind, function, arguments, wire))
+        return function
+    return register
+
+
+def test_both(name, kind, *arguments):
+    """The same with 2025 and 2026."""
+    return test_on(name, kind, *arguments, wires=(WIRE_2025, WIRE_2026))
+
+
+def _add(new):
+    if any(t.name == new.name for t in TESTS):
+        raise ValueError(f"two tests are called {new.name}")
+    TESTS.append(new)
 
 
 async def run(test_, bench, seed):
@@ -48,6 +70,7 @@ async def run(test_, bench, seed):
     before it not included."""
     begin = time.monotonic()
     skipped = None
+    bench.wire = test_.wire
     try:
         await bench.begin(seed)
         begin = time.monotonic()

@@ -7,6 +7,11 @@ def to(msg_id, dev_num=None):
     return lambda request: request.is_transport(msg_id, dev_num)
 
 
+def is_bus(msg_id):
+    """A condition: requests to the bus with this id."""
+    return lambda request: request.is_bus and request.msg_id == msg_id
+
+
 def unanswered(chosen):
     """Do not answer some requests."""
     return lambda request, answers: [] if chosen(request) else answers

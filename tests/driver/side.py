@@ -8,7 +8,8 @@ import itertools
 import wire
 from link import Link
 from patience import limit, within
-from wire import Message, le16
+from wire import Message
+from wires import WIRE_2025
 
 # The addresses that a device number can have
 NUM_DEVICES = 65536
@@ -25,7 +26,12 @@ class Side:
     script(request, answers) sees every request with the answers that it would
     get, one or none, and gives those that it does get. A script can so drop,
     change, keep and add.
+
+    `wire` is what it speaks, and stays; the rest of what it is ends with
+    fresh().
     """
+
+    wire = WIRE_2025
 
     def __init__(self, directory):
         self.link = Link(directory, self._rung)
@@ -40,6 +46,15 @@ class Side:
         self.received = []
         self.fresh_script()
         self.deaf = False
+        # What is larger is dropped.
+        self.max_size = wire.SLOT_SIZE
+        # What is asked for beside the wire: bit 0 of the transport features
+        self.feature_strict = False
+
+    @property
+    def strict_generation(self):
+        """SET_CONFIG with an old generation is refused."""
+        return self.wire.strict_generation or self.feature_strict
 
     def fresh_script(self):
         """Answer as the specification says."""
@@ -102,7 +117,8 @@ class Side:
         if message.is_event:
             self._event(message)
             return
-        payload = self._answer(message)
+        too_large = wire.HEADER.size + len(message.payload) > self.max_size
+        payload = None if too_large else self._answer(message)
         answers = [] if payload is None else [message.answer(payload)]
         self.send(*self.script(message, answers))
 
@@ -118,7 +134,8 @@ class Side:
         if device:
             return device.answer(message)
         # Drivers probe with this one.
-        return bytes(24) if message.msg_id == wire.GET_DEVICE_INFO else None
+        return (bytes(self.wire.info_size)
+                if message.msg_id == wire.GET_DEVICE_INFO else None)
 
     def _bus_answer(self, message):
         if message.msg_id == wire.BUS_PING:
@@ -129,15 +146,18 @@ class Side:
                          for i in (0, 2))
         return self.window(offset, count)
 
-    def window(self, offset, count):
-        """The payload of an answer to GET_DEVICES."""
+    def window(self, offset, count, following=None):
+        """The payload of an answer to GET_DEVICES; by default, `following` is
+        where the next device is."""
         end = offset + count
-        bitmap = bytearray(count // 8)
+        bitmap = bytearray((count + 7) // 8)
         for number in self.devices:
             if offset <= number < end:
                 bitmap[(number - offset) // 8] |= 1 << (number - offset) % 8
-        more = any(number >= end for number in self.devices)
-        return le16(offset, count, end if more else 0) + bitmap
+        if following is None:
+            further = min((n for n in self.devices if n >= end), default=0)
+            following = self.wire.following(further)
+        return self.wire.window(offset, count, following, bytes(bitmap))
 
     def requests(self, msg_id, dev_num=None):
         """The transport messages of one kind that have come."""

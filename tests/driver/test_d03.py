@@ -5,7 +5,7 @@ and the device is marked broken: no endless sleep, no crash on unload."""
 import wire
 from bench import FUNCTION, VDA, ScriptedBench
 from devices import Disk, Rng
-from harness import test
+from harness import test_both
 from patience import limit
 from scripts import to, unanswered
 
@@ -60,11 +60,11 @@ async def give_up_one(bench, msg_id):
 
 
 for name, number in REQUESTS.items():
-    test(f"/driver/d-03/unanswered-{name}", ScriptedBench,
+    test_both(f"/driver/d-03/unanswered-{name}", ScriptedBench,
          number)(give_up_one)
 
 
-@test("/driver/d-03/removed-while-asked", ScriptedBench)
+@test_both("/driver/d-03/removed-while-asked", ScriptedBench)
 async def removed_while_asked(bench):
     """A device that goes has no answers to what it is asked just then: nobody
     waits for them, and the next one is looked at at once."""
@@ -85,7 +85,7 @@ async def removed_while_asked(bench):
     assert not [line for line in bench.log() if "giving the device up" in line]
 
 
-@test("/driver/d-03/unanswered-set-config", ScriptedBench)
+@test_both("/driver/d-03/unanswered-set-config", ScriptedBench)
 async def unanswered_set_config(bench):
     """A device that is in use stops to answer: those that wait get to know, and
     later requests fail at once, without a message."""
@@ -106,7 +106,7 @@ async def unanswered_set_config(bench):
     assert len(side.requests(wire.SET_CONFIG)) == 1
 
 
-@test("/driver/d-03/unanswered-get-devices", ScriptedBench)
+@test_both("/driver/d-03/unanswered-get-devices", ScriptedBench)
 async def unanswered_get_devices(bench):
     """Without an answer to the very first question nothing waits for ever, and
     the modules can be removed."""
@@ -120,7 +120,7 @@ async def unanswered_get_devices(bench):
     assert await bench.uptime() - begin < limit(BOUND)
 
 
-@test("/driver/d-03/unload-at-once", ScriptedBench)
+@test_both("/driver/d-03/unload-at-once", ScriptedBench)
 async def unload_at_once(bench):
     """The modules can be removed while the first question is still open."""
     side = bench.side
@@ -132,7 +132,7 @@ async def unload_at_once(bench):
     assert await bench.uptime() - begin < limit(BOUND)
 
 
-@test("/driver/d-03/silent-device-side", ScriptedBench)
+@test_both("/driver/d-03/silent-device-side", ScriptedBench)
 async def silent_device_side(bench):
     """The device side falls silent under devices in use: their removal takes
     bounded time, whatever their number."""
@@ -147,7 +147,7 @@ async def silent_device_side(bench):
     assert await bench.uptime() - begin < limit(BOUND)
 
 
-@test("/driver/d-03/silent-under-a-reader", ScriptedBench)
+@test_both("/driver/d-03/silent-under-a-reader", ScriptedBench)
 async def silent_under_a_reader(bench):
     """A task that reads from a device whose side has fallen silent gets to know
     when the modules go, at the latest."""
@@ -168,7 +168,7 @@ async def silent_under_a_reader(bench):
     await job.wait()
 
 
-@test("/driver/d-03/silent-under-a-disk", ScriptedBench)
+@test_both("/driver/d-03/silent-under-a-disk", ScriptedBench)
 async def silent_under_a_disk(bench):
     """What a disk has been asked for, and no longer does, fails; the modules
     can then be removed."""
@@ -193,7 +193,7 @@ async def silent_under_a_disk(bench):
         assert await job.wait() != 0
 
 
-@test("/driver/d-03/goes-on-when-called", ScriptedBench)
+@test_both("/driver/d-03/goes-on-when-called", ScriptedBench)
 async def goes_on_when_called(bench):
     """After a silence the device side calls again: its devices work again,
     without a reload."""
@@ -215,7 +215,7 @@ async def goes_on_when_called(bench):
     await bench.read_rng()
 
 
-@test("/driver/d-03/never-resets", ScriptedBench)
+@test_both("/driver/d-03/never-resets", ScriptedBench)
 async def never_resets(bench):
     """A device that answers but never shows status 0 is not waited for without
     end."""
@@ -234,7 +234,7 @@ async def never_resets(bench):
     assert await bench.uptime() - begin < limit(BOUND)
 
 
-@test("/driver/d-03/no-room", ScriptedBench)
+@test_both("/driver/d-03/no-room", ScriptedBench)
 async def no_room(bench):
     """The device side stops to read: what finds no room in the queue waits for
     a bounded time, too."""

@@ -5,7 +5,7 @@ re-read and retry a bounded number of times."""
 import wire
 from bench import ScriptedBench
 from devices import Disk
-from harness import test
+from harness import test_both
 from scripts import altered, to
 from wire import le32
 
@@ -32,7 +32,7 @@ async def one_disk(bench, **parameters):
     return disk
 
 
-@test("/driver/d-04/carries-the-generation", ScriptedBench)
+@test_both("/driver/d-04/carries-the-generation", ScriptedBench)
 async def carries_the_generation(bench):
     """SET_CONFIG carries the generation of the last answer, whatever number
     that is, and is not repeated when it was taken."""
@@ -54,7 +54,7 @@ async def carries_the_generation(bench):
         assert generations(side) == [generation, generation]
 
 
-@test("/driver/d-04/retries-after-a-refusal", ScriptedBench)
+@test_both("/driver/d-04/retries-after-a-refusal", ScriptedBench)
 async def retries_after_a_refusal(bench):
     """A refusal because of the generation is answered by a look at the
     configuration and another try, which succeeds."""
@@ -70,7 +70,7 @@ async def retries_after_a_refusal(bench):
                                   wire.SET_CONFIG]
 
 
-@test("/driver/d-04/gives-up-retrying", ScriptedBench)
+@test_both("/driver/d-04/gives-up-retrying", ScriptedBench)
 async def gives_up_retrying(bench):
     """A device that always refuses is not asked without end, and each try is
     preceded by a look."""
@@ -93,7 +93,7 @@ async def gives_up_retrying(bench):
     assert disk.config[Disk.WRITEBACK] == 0
 
 
-@test("/driver/d-04/wrong-length", ScriptedBench)
+@test_both("/driver/d-04/wrong-length", ScriptedBench)
 async def wrong_length(bench):
     """A device that says that it has taken neither all nor nothing is given
     up."""
@@ -108,7 +108,7 @@ async def wrong_length(bench):
     await bench.logs("device 1: bad length of what was set, giving")
 
 
-@test("/driver/d-04/generation-runs-away", ScriptedBench)
+@test_both("/driver/d-04/generation-runs-away", ScriptedBench)
 async def generation_runs_away(bench):
     """The generation changes with every answer: reading and writing the
     configuration end nevertheless, in bounded time."""
@@ -129,7 +129,7 @@ async def generation_runs_away(bench):
     assert len(accesses(side)) < 1000
 
 
-@test("/driver/d-04/event-config", ScriptedBench)
+@test_both("/driver/d-04/event-config", ScriptedBench)
 async def event_config(bench):
     """EVENT_CONFIG makes the driver read what has changed."""
     side = bench.side

@@ -5,7 +5,7 @@ the link so that loading it again works, any number of times."""
 import wire
 from bench import FUNCTION, VDA, ScriptedBench
 from devices import Disk, Rng
-from harness import test
+from harness import test_both
 from scripts import Keep, to
 
 
@@ -24,7 +24,7 @@ def check_reset(side):
         assert device.answer(last) == bytes(4), f"device {number}: {last}"
 
 
-@test("/driver/d-06/unload-resets", ScriptedBench)
+@test_both("/driver/d-06/unload-resets", ScriptedBench)
 async def unload_resets(bench):
     """Removing the module resets every device, whatever it is being used for,
     and takes the driver side's id out of the shared memory."""
@@ -38,7 +38,7 @@ async def unload_resets(bench):
     assert side.link.driver_id() is None
 
 
-@test("/driver/d-06/unload-under-load", ScriptedBench)
+@test_both("/driver/d-06/unload-under-load", ScriptedBench)
 async def unload_under_load(bench):
     """The same while devices are being read from and written to."""
     side = bench.side
@@ -59,7 +59,7 @@ async def unload_under_load(bench):
     check_reset(side)
 
 
-@test("/driver/d-06/load-again", ScriptedBench)
+@test_both("/driver/d-06/load-again", ScriptedBench)
 async def load_again(bench):
     """Loading and removing, many times: each time all devices work."""
     side = bench.side
@@ -76,7 +76,7 @@ async def load_again(bench):
         check_reset(side)
 
 
-@test("/driver/d-06/load-and-unload-at-once", ScriptedBench)
+@test_both("/driver/d-06/load-and-unload-at-once", ScriptedBench)
 async def load_and_unload_at_once(bench):
     """Removing the module when it has just been loaded, in whatever it is
     doing then: the delays differ."""
@@ -94,7 +94,7 @@ async def load_and_unload_at_once(bench):
     await side.until_up()
 
 
-@test("/driver/d-06/unbind", ScriptedBench)
+@test_both("/driver/d-06/unbind", ScriptedBench)
 async def unbind(bench):
     """Taking the PCI device from the module and giving it back."""
     side = bench.side
@@ -112,7 +112,7 @@ async def unbind(bench):
     await bench.read_rng()
 
 
-@test("/driver/d-06/remove-and-rescan", ScriptedBench)
+@test_both("/driver/d-06/remove-and-rescan", ScriptedBench)
 async def remove_and_rescan(bench):
     """Removing the PCI device itself, and finding it again."""
     side = bench.side
@@ -129,7 +129,7 @@ async def remove_and_rescan(bench):
     await bench.read_rng()
 
 
-@test("/driver/d-06/removed-under-a-mount", ScriptedBench)
+@test_both("/driver/d-06/removed-under-a-mount", ScriptedBench)
 async def removed_under_a_mount(bench):
     """A disk that is mounted when the PCI device goes: what holds it can let go
     later, and then it works again."""
@@ -153,7 +153,7 @@ async def removed_under_a_mount(bench):
                       " exit $status")
 
 
-@test("/driver/d-06/unload-while-asking", ScriptedBench)
+@test_both("/driver/d-06/unload-while-asking", ScriptedBench)
 async def unload_while_asking(bench):
     """A device that says late what it is, when all devices are to go, is not
     used any more: its driver would wait for what does not come."""
