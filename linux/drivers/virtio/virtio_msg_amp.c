@@ -94,6 +94,11 @@ module_param(max_msg, uint, 0444);
 MODULE_PARM_DESC(max_msg,
 		 "Bytes that a message may have, at least 48 for the wire of 2025 or 52 for that of 2026, at most 64 (default 48 and 64)");
 
+static bool strict_generation;
+module_param(strict_generation, bool, 0444);
+MODULE_PARM_DESC(strict_generation,
+		 "Also on the wire of 2026, set the configuration of a device only as it was last seen, for a device side that is told the same (default N)");
+
 /* What the parameter wire says, NULL for auto */
 static const struct virtio_msg_wire *amp_wire;
 
@@ -1641,6 +1646,7 @@ int virtio_msg_amp_init(struct virtio_msg_amp *amp, void *driver_queue,
 	amp->link.dev = amp->dev;
 	amp->link.slot_size = VIRTIO_MSG_SPSC_SLOT_SIZE;
 	amp->link.max_size = max_msg;
+	amp->link.strict_generation = strict_generation;
 	virtio_msg_link_init(&amp->link, amp_wire);
 	spin_lock_init(&amp->tx_lock);
 	spin_lock_init(&amp->rx_lock);

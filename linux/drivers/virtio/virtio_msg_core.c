@@ -380,18 +380,27 @@ static void vm_get(struct virtio_device *vdev, unsigned int offset,
 	mutex_unlock(&vmdev->config_lock);
 }
 
+/* Whether SET_CONFIG with another generation than that of now is refused */
+static bool vm_strict(const struct virtio_msg_device *vmdev)
+{
+	return vmdev->wire->strict_generation ||
+	       vmdev->link->strict_generation;
+}
+
 static int vm_set_chunk(struct virtio_msg_device *vmdev, u32 offset,
 			const void *buf, u32 len)
 {
 	const size_t head = offsetof(struct virtio_msg_config, data);
 	u8 current_data[VIRTIO_MSG_MAX_CONFIG_DATA];
 	struct virtio_msg request, response;
+	u32 generation = 0, taken;
+	bool strict = vm_strict(vmdev);
 	unsigned int tries;
-	u32 generation, taken;
 	int err;
 
 	for (tries = 0; tries < VIRTIO_MSG_CONFIG_TRIES; tries++) {
-		generation = READ_ONCE(vmdev->generation);
+		if (strict)
+			generation = READ_ONCE(vmdev->generation);
 		request.config.generation = cpu_to_le32(generation);
 		request.config.offset = cpu_to_le32(offset);
 		request.config.length = cpu_to_le32(len);
@@ -401,14 +410,17 @@ static int vm_set_chunk(struct virtio_msg_device *vmdev, u32 offset,
 		if (err)
 			return err;
 
-		generation = le32_to_cpu(response.config.generation);
 		taken = le32_to_cpu(response.config.length);
 		if (taken && taken != len)
 			return vm_bad_answer(vmdev, "length of what was set");
 		if (taken) {
-			WRITE_ONCE(vmdev->generation, generation);
+			WRITE_ONCE(vmdev->generation,
+				   le32_to_cpu(response.config.generation));
 			return 0;
 		}
+		/* Not because of the generation, then */
+		if (!strict)
+			break;
 
 		/* Refused: see what has changed before trying again.  D-04. */
 		err = vm_get_chunk(vmdev, offset, current_data, len);
