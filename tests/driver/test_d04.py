@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""D-04: every SET_CONFIG carries the last generation seen; after a refusal
-re-read and retry a bounded number of times."""
+"""D-04: with 2025, or where transport feature bit 0 says so, SET_CONFIG carries
+the last generation seen; after a refusal re-read and retry a bounded number of
+times. With 2026 it carries 0."""
 
 import wire
 from bench import ScriptedBench
 from devices import Disk
-from harness import test_both
+from harness import test_both, test_on
 from scripts import altered, to
 from wire import le32
+from wires import WIRE_2026
 
 SET_CACHE = "echo 'write {}' >/sys/block/vda/cache_type"
 
@@ -24,9 +26,14 @@ def accesses(side):
             and not m.is_bus]
 
 
-async def one_disk(bench, **parameters):
+async def one_disk(bench, strict=True):
+    """A disk that takes only the generation of now, or any."""
     disk = bench.side.add(1, Disk())
-    await bench.load(**parameters)
+    if strict and not bench.side.wire.strict_generation:
+        bench.side.feature_strict = True
+        await bench.load(strict_generation=1)
+    else:
+        await bench.load()
     await bench.side.until_up()
     await bench.until_disk()
     return disk
@@ -88,6 +95,41 @@ async def gives_up_retrying(bench):
     for first, second in zip(asked, asked[1:]):
         assert (first, second) != (wire.SET_CONFIG, wire.SET_CONFIG)
     # That it refuses is no reason to give the device up.
+    side.fresh_script()
+    await bench.shell(SET_CACHE.format("through"))
+    assert disk.config[Disk.WRITEBACK] == 0
+
+
+@test_on("/driver/d-04/no-generation", ScriptedBench, wires=[WIRE_2026])
+async def no_generation(bench):
+    """With 2026 SET_CONFIG carries 0, whatever the generation is."""
+    side = bench.side
+    disk = await one_disk(bench, strict=False)
+    for generation in 7, 8, 0xffffffff:
+        side.received.clear()
+        disk.generation = generation
+        await bench.shell(SET_CACHE.format("through"))
+        assert disk.config[Disk.WRITEBACK] == 0
+        await bench.shell(SET_CACHE.format("back"))
+        assert disk.config[Disk.WRITEBACK] == 1
+        assert generations(side) == [0, 0]
+
+
+@test_on("/driver/d-04/refused-once", ScriptedBench, wires=[WIRE_2026])
+async def refused_once(bench):
+    """With 2026 a refusal has another reason than the generation: it is not
+    tried again, and the device is used on."""
+    side = bench.side
+    disk = await one_disk(bench, strict=False)
+    side.script = altered(
+        to(wire.SET_CONFIG),
+        lambda request, payload: le32(disk.generation,
+                                      *request.unpack_le32()[1:2], 0))
+    side.received.clear()
+    await bench.shell(SET_CACHE.format("through") + " || true")
+    await bench.logs("device 1 refuses to set its configuration at 32")
+    assert accesses(side)[:1] == [wire.SET_CONFIG]
+    assert len(generations(side)) == 1
     side.fresh_script()
     await bench.shell(SET_CACHE.format("through"))
     assert disk.config[Disk.WRITEBACK] == 0
