@@ -36,8 +36,9 @@
 /* How large the queues of a device are that is not there */
 #define VIRTIO_MSG_ABSENT_QUEUE		256
 
-/* A device that does not reset at once is asked this often, 20 ms apart. */
-#define VIRTIO_MSG_RESET_TRIES		50
+/* A device that does not reset at once is asked this often, for so long. */
+#define VIRTIO_MSG_RESET_POLL_US	10000
+#define VIRTIO_MSG_RESET_TIMEOUT	msecs_to_jiffies(10000)
 
 /* When to look again for what is to be failed, and how often to wait longer */
 #define VIRTIO_MSG_DRAIN_DELAY		msecs_to_jiffies(100)
@@ -641,7 +642,7 @@ static void vm_reset(struct virtio_device *vdev)
 	struct virtio_msg_device *vmdev = to_virtio_msg_device(vdev);
 	struct virtio_msg request, response;
 	u8 msg_id = VIRTIO_MSG_SET_DEVICE_STATUS;
-	unsigned int tries;
+	unsigned long end = jiffies + VIRTIO_MSG_RESET_TIMEOUT;
 
 	vm_silence(vmdev);
 	WRITE_ONCE(vmdev->status, 0);
@@ -651,12 +652,12 @@ static void vm_reset(struct virtio_device *vdev)
 		return;
 	}
 
-	/* The first answer may still show the old status; then ask again. */
-	for (tries = 0; tries < VIRTIO_MSG_RESET_TRIES; tries++) {
-		if (tries)
-			msleep(20);
+	/* The first answer may still show the old status; then ask.  D-10. */
+	for (;;) {
 		request.status.status = 0;
-		if (vm_transfer(vmdev, msg_id, &request, sizeof(request.status),
+		if (vm_transfer(vmdev, msg_id, &request,
+				msg_id == VIRTIO_MSG_SET_DEVICE_STATUS ?
+				sizeof(request.status) : 0,
 				&response, sizeof(response.status))) {
 			virtio_msg_disarm(vmdev);
 			vm_post_reset(vmdev);
@@ -664,6 +665,10 @@ static void vm_reset(struct virtio_device *vdev)
 		}
 		if (!response.status.status)
 			return;
+		if (time_after(jiffies, end))
+			break;
+		usleep_range(VIRTIO_MSG_RESET_POLL_US,
+			     VIRTIO_MSG_RESET_POLL_US + 2000);
 		msg_id = VIRTIO_MSG_GET_DEVICE_STATUS;
 	}
 	virtio_msg_disarm(vmdev);
@@ -747,7 +752,47 @@ static int vm_query_vq(struct virtio_msg_device *vmdev, u32 index,
 	return 0;
 }
 
-/* Tells the device where the queue is and makes sure that it took it. */
+/* Has the device let go of a queue, and makes sure that it did. */
+static int vm_reset_vq(struct virtio_msg_device *vmdev, u32 index)
+{
+	struct virtio_msg request, response;
+	struct virtio_msg_queue queue;
+	int err;
+
+	request.index.index = cpu_to_le32(index);
+	err = vm_transfer(vmdev, VIRTIO_MSG_RESET_VQUEUE,
+			  &request, sizeof(request.index), &response, 0);
+	if (err)
+		return err;
+	err = vm_query_vq(vmdev, index, &queue);
+	if (err)
+		return err;
+	return queue.idle ? 0 : vm_bad_answer(vmdev, "queue, it does not reset");
+}
+
+/*
+ * Nobody knows what memory the device takes a queue to be in.  It is to let go of
+ * that before the memory is used for something else.  D-08.
+ */
+static void vm_discard_vq(struct virtio_msg_device *vmdev, u32 index)
+{
+	if (!__virtio_test_bit(&vmdev->vdev, VIRTIO_F_RING_RESET) ||
+	    vm_reset_vq(vmdev, index))
+		vm_reset(&vmdev->vdev);
+}
+
+static bool vm_same_queue(const struct virtio_msg_queue *one,
+			  const struct virtio_msg_queue *other)
+{
+	return one->active == other->active && one->size == other->size &&
+	       one->desc == other->desc && one->driver == other->driver &&
+	       one->device == other->device;
+}
+
+/*
+ * Tells the device where the queue is and makes sure that it took it.  After an
+ * error the device does not use the queue.  D-08.
+ */
 static int vm_activate_vq(struct virtio_msg_device *vmdev,
 			  struct virtqueue *vq)
 {
@@ -759,20 +804,18 @@ static int vm_activate_vq(struct virtio_msg_device *vmdev,
 	vmdev->wire->put_queue(&request, &wanted);
 	err = vm_transfer(vmdev, VIRTIO_MSG_SET_VQUEUE,
 			  &request, vmdev->wire->queue_size, &response, 0);
-	if (err)
-		return err;
-
-	err = vm_query_vq(vmdev, vq->index, &queue);
-	if (err)
-		return err;
-	if (!queue.active || queue.size != wanted.size) {
+	if (!err)
+		err = vm_query_vq(vmdev, vq->index, &queue);
+	if (!err && !vm_same_queue(&queue, &wanted)) {
 		dev_err_ratelimited(&vmdev->vdev.dev,
 				    "device %u refuses queue %u at 0x%llx: can it reach this machine's memory?\n",
 				    vmdev->dev_num, vq->index,
 				    (unsigned long long)wanted.desc);
-		return -EIO;
+		err = -EIO;
 	}
-	return 0;
+	if (err)
+		vm_discard_vq(vmdev, vq->index);
+	return err;
 }
 
 static void vm_add_vq(struct virtio_msg_device *vmdev,
@@ -829,8 +872,13 @@ static struct virtqueue *vm_setup_vq(struct virtio_msg_device *vmdev,
 		return ERR_PTR(err);
 	if (!queue.max_size)
 		return ERR_PTR(-ENOENT);
-	if (!queue.idle)
+	if (!queue.idle) {
+		dev_err_ratelimited(&vmdev->vdev.dev,
+				    "device %u has queue %u set up before its driver does\n",
+				    vmdev->dev_num, index);
+		vm_discard_vq(vmdev, index);
 		return ERR_PTR(-EBUSY);
+	}
 
 	max_size = min_t(u32, queue.max_size, VIRTIO_MSG_MAX_QUEUE_SIZE);
 	if (!__virtio_test_bit(&vmdev->vdev, VIRTIO_F_RING_PACKED))
@@ -934,24 +982,15 @@ static int vm_find_vqs_arrays(struct virtio_device *vdev, unsigned int nvqs,
 static int vm_disable_vq_and_reset(struct virtqueue *vq)
 {
 	struct virtio_msg_device *vmdev = to_virtio_msg_device(vq->vdev);
-	struct virtio_msg request, response;
 	struct virtio_msg_vq *mvq = vq->priv;
-	struct virtio_msg_queue queue;
 	int err;
 
 	if (!__virtio_test_bit(vq->vdev, VIRTIO_F_RING_RESET))
 		return -ENOENT;
 
-	request.index.index = cpu_to_le32(vq->index);
-	err = vm_transfer(vmdev, VIRTIO_MSG_RESET_VQUEUE,
-			  &request, sizeof(request.index), &response, 0);
+	err = vm_reset_vq(vmdev, vq->index);
 	if (err)
 		return err;
-	err = vm_query_vq(vmdev, vq->index, &queue);
-	if (err)
-		return err;
-	if (!queue.idle)
-		return vm_bad_answer(vmdev, "queue, it does not reset");
 
 	vm_remove_vq(vmdev, mvq);
 	/* The rings begin anew, and may be of another size then. */
