@@ -29,6 +29,14 @@ struct virtqueue_info {
 #define VIRTIO_MSG_FIND_VQS_ARRAYS
 #endif
 
+/* A device side may offer what such a kernel does not know of. */
+#ifndef VIRTIO_F_NOTIFICATION_DATA
+#define VIRTIO_F_NOTIFICATION_DATA	38
+#endif
+#ifndef VIRTIO_F_NOTIF_CONFIG_DATA
+#define VIRTIO_F_NOTIF_CONFIG_DATA	39
+#endif
+
 #ifdef HAVE_VRING_NOTIFICATION_DATA
 /**
  * virtio_msg_notification_data - what EVENT_AVAIL says with NOTIFICATION_DATA

@@ -243,6 +243,14 @@ static u64 vm_get_features(struct virtio_device *vdev)
 				    << (32 * (first + i));
 	}
 
+	/*
+	 * EVENT_AVAIL has no place for a value of the device's own, and only on
+	 * some wires the same one for a ring's state as we have.  D-11.
+	 */
+	features &= ~BIT_ULL(VIRTIO_F_NOTIF_CONFIG_DATA);
+	if (!vmdev->wire->notification_data)
+		features &= ~BIT_ULL(VIRTIO_F_NOTIFICATION_DATA);
+
 	/* A packed ring has no trace of a request that the device has seen. */
 	if (!packed)
 		features &= ~BIT_ULL(VIRTIO_F_RING_PACKED);
@@ -511,6 +519,20 @@ static u8 vm_get_status(struct virtio_device *vdev)
 	return vmdev->status;
 }
 
+/* The device has answered DRIVER_OK. */
+static void vm_notify_held(struct virtio_msg_device *vmdev)
+{
+	struct virtio_msg_vq *mvq;
+
+	/* See vm_hold_notify(). */
+	smp_store_mb(vmdev->ready, true);
+	spin_lock_irq(&vmdev->lock);
+	list_for_each_entry(mvq, &vmdev->vqs, node)
+		if (xchg(&mvq->early, false))
+			vmdev->ops->notify(vmdev, mvq, mvq->early_offset);
+	spin_unlock_irq(&vmdev->lock);
+}
+
 static void vm_set_status(struct virtio_device *vdev, u8 status)
 {
 	struct virtio_msg_device *vmdev = to_virtio_msg_device(vdev);
@@ -518,10 +540,13 @@ static void vm_set_status(struct virtio_device *vdev, u8 status)
 
 	vmdev->status_set = status;
 	request.status.status = cpu_to_le32(status);
-	if (!vm_transfer(vmdev, VIRTIO_MSG_SET_DEVICE_STATUS,
-			 &request, sizeof(request.status),
-			 &response, sizeof(response.status)))
-		vm_note_status(vmdev, le32_to_cpu(response.status.status));
+	if (vm_transfer(vmdev, VIRTIO_MSG_SET_DEVICE_STATUS,
+			&request, sizeof(request.status),
+			&response, sizeof(response.status)))
+		return;
+	vm_note_status(vmdev, le32_to_cpu(response.status.status));
+	if (status & VIRTIO_CONFIG_S_DRIVER_OK)
+		vm_notify_held(vmdev);
 }
 
 /*
@@ -627,10 +652,20 @@ static void vm_drain_work(struct work_struct *work)
 				   VIRTIO_MSG_DRAIN_DELAY << drains);
 }
 
-/* From then on the driver's callbacks are not called. */
+/*
+ * From then on the driver's callbacks are not called, and the device does not hear
+ * of its queues.  D-12.
+ */
 static void vm_silence(struct virtio_msg_device *vmdev)
 {
+	struct virtio_msg_vq *mvq;
+
+	WRITE_ONCE(vmdev->ready, false);
 	spin_lock_irq(&vmdev->lock);
+	list_for_each_entry(mvq, &vmdev->vqs, node) {
+		WRITE_ONCE(mvq->early, false);
+		vmdev->ops->cancel_notify(vmdev, mvq);
+	}
 	vmdev->status_set = 0;
 	WRITE_ONCE(vmdev->failed, false);
 	vmdev->drain = false;
@@ -677,10 +712,26 @@ static void vm_reset(struct virtio_device *vdev)
 
 /* Virtqueues */
 
+/*
+ * Before DRIVER_OK a device is not to hear of its queues, and some fail then; but
+ * what a driver has to say is not lost.  Returns true if it is said later.  D-12.
+ */
+static bool vm_hold_notify(struct virtio_msg_device *vmdev,
+			   struct virtio_msg_vq *mvq, u32 next_offset)
+{
+	if (READ_ONCE(vmdev->ready))
+		return false;
+	mvq->early_offset = next_offset;
+	/* Either we see that it has become ready, or that sees what we hold. */
+	smp_store_mb(mvq->early, true);
+	return !READ_ONCE(vmdev->ready) || !xchg(&mvq->early, false);
+}
+
 static bool vm_notify(struct virtqueue *vq)
 {
 	struct virtio_msg_device *vmdev = to_virtio_msg_device(vq->vdev);
 	struct virtio_msg_vq *mvq = vq->priv;
+	u32 next_offset;
 
 	virtio_msg_track(mvq->track);
 
@@ -689,9 +740,12 @@ static bool vm_notify(struct virtqueue *vq)
 		return true;
 	if (READ_ONCE(vmdev->absent))
 		return vq->callback;
-	if (!READ_ONCE(vmdev->broken) &&
-	    vmdev->ops->notify(vmdev, mvq, virtio_msg_notification_data(vq)))
-		return true;
+	if (!READ_ONCE(vmdev->broken)) {
+		next_offset = virtio_msg_notification_data(vq);
+		if (vm_hold_notify(vmdev, mvq, next_offset) ||
+		    vmdev->ops->notify(vmdev, mvq, next_offset))
+			return true;
+	}
 
 	/*
 	 * The core breaks a queue whose notification fails: only for drivers
@@ -1081,6 +1135,24 @@ static bool vm_event_used(struct virtio_msg_device *vmdev, u32 index)
 	return found;
 }
 
+/*
+ * Data that comes along is not looked at: the configuration may have changed
+ * again, and the driver reads it.  But it has to be there, all or nothing of it,
+ * and to be within the configuration.  D-13.
+ */
+static bool vm_event_config_ok(struct virtio_msg_device *vmdev,
+			       const struct virtio_msg_event_config *event,
+			       size_t len)
+{
+	const size_t head = offsetof(struct virtio_msg_event_config, data);
+	u32 offset = le32_to_cpu(event->offset);
+	u32 length = le32_to_cpu(event->length);
+
+	return len >= head && (len == head || len - head >= length) &&
+	       offset <= vmdev->config_size &&
+	       length <= vmdev->config_size - offset;
+}
+
 static void vm_event_config(struct virtio_msg_device *vmdev, u32 status)
 {
 	/* Before there is a driver, there is nobody to tell. */
@@ -1107,7 +1179,7 @@ bool virtio_msg_event(struct virtio_msg_device *vmdev,
 		return len >= sizeof(msg->index) &&
 		       vm_event_used(vmdev, le32_to_cpu(msg->index.index));
 	case VIRTIO_MSG_EVENT_CONFIG:
-		if (len < offsetof(struct virtio_msg_event_config, data))
+		if (!vm_event_config_ok(vmdev, &msg->event_config, len))
 			return false;
 		vm_event_config(vmdev, le32_to_cpu(msg->event_config.status));
 		return true;

@@ -31,6 +31,8 @@ struct virtio_msg_track;
  * @pending: for the bus, while a notification of this queue waits for room;
  *	empty otherwise
  * @next_offset: for the bus, what the waiting notification is to say
+ * @early: the driver has notified of the queue before the device was @ready
+ * @early_offset: what that notification is to say
  * @track: what is outstanding in the queue, or NULL where nobody asks
  * @draining: what is outstanding is being failed, and the queue is not broken so
  *	that the driver can take it
@@ -40,6 +42,8 @@ struct virtio_msg_vq {
 	struct list_head node;
 	struct list_head pending;
 	u32 next_offset;
+	bool early;
+	u32 early_offset;
 	struct virtio_msg_track *track;
 	bool draining;
 };
@@ -99,6 +103,7 @@ struct virtio_msg_ops {
  * @status: the status that the device showed in its last answer, without bits
  *	that nobody has set
  * @status_set: the status that we asked for last
+ * @ready: the device has been told DRIVER_OK, and may hear of its queues
  * @failed: the device said that it needs a reset, and got none since
  * @tell_failed: the log does not say so yet
  * @broken: no message is sent to this device any more, but for its reset
@@ -134,6 +139,7 @@ struct virtio_msg_device {
 	unsigned int generation_changes;
 	u8 status;
 	u8 status_set;
+	bool ready;
 	bool failed;
 	bool tell_failed;
 	bool broken;
