@@ -224,6 +224,25 @@ static struct amp_request *amp_find_request(struct virtio_msg_amp *amp,
 }
 
 /*
+ * Some device sides answer what the bus is asked without its token.  There is
+ * one scan, and nobody asks the same of the bus twice at a time.  Caller holds
+ * requests_lock.  Q-01.
+ */
+static struct amp_request *amp_find_bare_request(struct virtio_msg_amp *amp,
+						 u8 msg_id)
+{
+	struct amp_request *req;
+	unsigned int bucket;
+
+	if (!virtio_msg_link_bare_answers(&amp->link))
+		return NULL;
+	hash_for_each(amp->requests, bucket, req, node)
+		if (!req->adev && req->request->msg_id == msg_id)
+			return req;
+	return NULL;
+}
+
+/*
  * Gives a request a token, and has answers find it.  Takes no memory: to wait
  * for some may be to wait for what fails only after this request.
  */
@@ -670,17 +689,19 @@ static const struct virtio_msg_ops amp_device_ops = {
 static bool amp_response(struct virtio_msg_amp *amp,
 			 const struct virtio_msg *msg)
 {
+	bool bare = !msg->token && msg->type & VIRTIO_MSG_TYPE_BUS;
 	struct amp_request *req;
 	unsigned long flags;
 	bool match;
 
 	/* Nobody waits for the answer to a heartbeat. */
-	if (!msg->token && msg->type & VIRTIO_MSG_TYPE_BUS &&
-	    msg->msg_id == VIRTIO_MSG_BUS_PING)
-		return xchg(&amp->asked, false);
+	if (bare && msg->msg_id == VIRTIO_MSG_BUS_PING &&
+	    xchg(&amp->asked, false))
+		return true;
 
 	spin_lock_irqsave(&amp->requests_lock, flags);
-	req = amp_find_request(amp, le16_to_cpu(msg->token));
+	req = bare ? amp_find_bare_request(amp, msg->msg_id)
+		   : amp_find_request(amp, le16_to_cpu(msg->token));
 	match = req && !completion_done(&req->done) &&
 		req->request->msg_id == msg->msg_id &&
 		req->request->dev_num == msg->dev_num &&

@@ -108,7 +108,9 @@ static int ivshmem_read_id(const struct virtio_msg_ivshmem *ivs,
 {
 	u32 id = le32_to_cpu(READ_ONCE(*word));
 
+	/* What later versions add is behind what is read here. */
 	if (le32_to_cpu(READ_ONCE(ivs->ids->magic)) != IVSHMEM_IDS_MAGIC ||
+	    !READ_ONCE(ivs->ids->version) ||
 	    !id || id > IVSHMEM_MAX_ID + 1)
 		return -1;
 	return id - 1;
