@@ -30,7 +30,6 @@ compiles() {
 compiles "$@" <<'C' || { cat "$work/log" >&2; exit 1; }
 #include <linux/device.h>
 #include <linux/hrtimer.h>
-#include <linux/pci.h>
 #include <linux/swiotlb.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
@@ -84,16 +83,6 @@ void probe(struct hrtimer *timer, enum hrtimer_restart (*f)(struct hrtimer *));
 void probe(struct hrtimer *timer, enum hrtimer_restart (*f)(struct hrtimer *))
 {
 	hrtimer_setup(timer, f, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
-}
-C
-
-# Until it came, pcim_enable_device() made pci_request_region() do the same.
-probe PCIM_REQUEST_REGION "$@" <<'C'
-#include <linux/pci.h>
-int probe(struct pci_dev *pdev);
-int probe(struct pci_dev *pdev)
-{
-	return pcim_request_region(pdev, 0, "probe");
 }
 C
 

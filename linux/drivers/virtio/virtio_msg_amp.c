@@ -1668,6 +1668,7 @@ int virtio_msg_amp_init(struct virtio_msg_amp *amp, void *driver_queue,
 	amp->link.slot_size = VIRTIO_MSG_SPSC_SLOT_SIZE;
 	amp->link.max_size = max_msg;
 	amp->link.strict_generation = strict_generation;
+	amp->link.reach = amp->reach;
 	virtio_msg_link_init(&amp->link, amp_wire);
 	spin_lock_init(&amp->tx_lock);
 	spin_lock_init(&amp->rx_lock);

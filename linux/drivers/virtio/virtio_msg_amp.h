@@ -50,13 +50,14 @@ struct virtio_msg_amp_ops {
  * struct virtio_msg_amp - one link to a device side
  * @dev: what the devices of the link are children of, and do DMA as
  * @ops: the hardware
+ * @reach: where shared memory regions of the devices can be
  * @dropped: messages that made no sense or came too late
  * @restarts: how often the device side has started anew
  * @silences: how often it was given up because it did not answer
  * @failures: how often a device of it needed a reset
  *
- * The six above are for the hardware's driver, which embeds this and sets
- * @dev and @ops; all the rest is private.
+ * The seven above are for the hardware's driver, which embeds this and sets
+ * @dev, @ops and @reach; all the rest is private.
  *
  * @link: what is spoken on it
  * @tx_lock: protects @tx, @pending, @pings and @ask
@@ -106,6 +107,7 @@ struct virtio_msg_amp_ops {
 struct virtio_msg_amp {
 	struct device *dev;
 	const struct virtio_msg_amp_ops *ops;
+	struct virtio_msg_reach reach;
 	atomic_t dropped;
 	atomic_t restarts;
 	atomic_t silences;
@@ -172,7 +174,7 @@ static inline bool virtio_msg_amp_is_v1(const void *driver_queue)
 
 /**
  * virtio_msg_amp_init - attach to the shared memory
- * @amp: zeroed but for @dev and @ops
+ * @amp: zeroed but for @dev, @ops and @reach
  * @driver_queue: the page that we write, VIRTIO_MSG_SPSC_PAGE_SIZE bytes
  * @device_queue: the page that the device side writes
  *

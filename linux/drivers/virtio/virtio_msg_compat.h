@@ -10,7 +10,6 @@
 #include <linux/dma-map-ops.h>
 #include <linux/hrtimer.h>
 #include <linux/iommu.h>
-#include <linux/pci.h>
 #include <linux/swiotlb.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
@@ -130,15 +129,6 @@ static inline void hrtimer_setup(struct hrtimer *timer,
 {
 	hrtimer_init(timer, clock, mode);
 	timer->function = function;
-}
-#endif
-
-#ifndef HAVE_PCIM_REQUEST_REGION
-/* Here pcim_enable_device() has seen to it that the region is released. */
-static inline int pcim_request_region(struct pci_dev *pdev, int bar,
-				      const char *name)
-{
-	return pci_request_region(pdev, bar, name);
 }
 #endif
 

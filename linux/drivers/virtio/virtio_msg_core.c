@@ -157,8 +157,31 @@ static bool vm_is_broken(const struct virtio_msg_device *vmdev)
 
 /*
  * Sends request, whose payload of request_len bytes is in place, and accepts
- * an answer with at least response_len bytes of payload.  A device that fails
- * to answer, or to answer sensibly, is not asked again.
+ * an answer with at least response_len bytes of payload.
+ */
+static int vm_ask(struct virtio_msg_device *vmdev, u8 msg_id,
+		  struct virtio_msg *request, size_t request_len,
+		  struct virtio_msg *response, size_t response_len)
+{
+	int err;
+
+	vm_request_init(vmdev, msg_id, request, request_len);
+	memset(response, 0, sizeof(*response));
+	if (READ_ONCE(vmdev->absent)) {
+		vm_pretend(vmdev, request, response);
+		return 0;
+	}
+
+	err = vmdev->ops->transfer(vmdev, request, response);
+	if (!err && le16_to_cpu(response->msg_size) <
+		    VIRTIO_MSG_HDR_SIZE + response_len)
+		err = -EPROTO;
+	return err;
+}
+
+/*
+ * The same for what every device answers.  One that does not, or not sensibly, is
+ * not asked again.
  */
 static int vm_transfer(struct virtio_msg_device *vmdev, u8 msg_id,
 		       struct virtio_msg *request, size_t request_len,
@@ -169,22 +192,13 @@ static int vm_transfer(struct virtio_msg_device *vmdev, u8 msg_id,
 	if (vm_is_broken(vmdev))
 		return -EIO;
 
-	vm_request_init(vmdev, msg_id, request, request_len);
-	memset(response, 0, sizeof(*response));
-	if (READ_ONCE(vmdev->absent)) {
-		vm_pretend(vmdev, request, response);
-		return 0;
-	}
-
-	err = vmdev->ops->transfer(vmdev, request, response);
+	err = vm_ask(vmdev, msg_id, request, request_len, response,
+		     response_len);
 	/* That is not a failure. */
 	if (err == -ENODEV) {
 		virtio_msg_break(vmdev, false);
 		return err;
 	}
-	if (!err && le16_to_cpu(response->msg_size) <
-		    VIRTIO_MSG_HDR_SIZE + response_len)
-		err = -EPROTO;
 	if (err) {
 		virtio_msg_break(vmdev, true);
 		dev_err_ratelimited(vm_parent(vmdev),
@@ -1086,6 +1100,63 @@ static void vm_synchronize_cbs(struct virtio_device *vdev)
 	spin_unlock_irq(&vmdev->lock);
 }
 
+/* Shared memory regions */
+
+/* Whether the whole of a region is where it can be used */
+static bool vm_reaches(const struct virtio_msg_reach *reach,
+		       const struct virtio_msg_shm *shm)
+{
+	return shm->address >= reach->begin && shm->address < reach->end &&
+	       shm->length <= reach->end - shm->address;
+}
+
+static int vm_query_shm(struct virtio_msg_device *vmdev, u8 id,
+			struct virtio_msg_shm *shm)
+{
+	struct virtio_msg request, response;
+	int err;
+
+	request.index.index = cpu_to_le32(id);
+	if (vmdev->wire->shm_optional && !vm_is_broken(vmdev)) {
+		/* One that does not know the question is not broken.  Q-08. */
+		err = vm_ask(vmdev, VIRTIO_MSG_GET_SHM, &request,
+			     sizeof(request.index), &response,
+			     vmdev->wire->shm_size);
+	} else {
+		err = vm_transfer(vmdev, VIRTIO_MSG_GET_SHM, &request,
+				  sizeof(request.index), &response,
+				  vmdev->wire->shm_size);
+	}
+	if (err)
+		return err;
+
+	vmdev->wire->get_shm(&response, shm);
+	if (shm->length && shm->id != id)
+		return vm_bad_answer(vmdev, "shared memory region");
+	return 0;
+}
+
+static bool vm_get_shm_region(struct virtio_device *vdev,
+			      struct virtio_shm_region *region, u8 id)
+{
+	struct virtio_msg_device *vmdev = to_virtio_msg_device(vdev);
+	const struct virtio_msg_reach *reach = &vmdev->link->reach;
+	struct virtio_msg_shm shm;
+
+	if (vm_query_shm(vmdev, id, &shm) || !shm.length)
+		return false;
+	if (!vm_reaches(reach, &shm)) {
+		dev_err_ratelimited(&vdev->dev,
+				    "device %u: region %u of shared memory, 0x%llx bytes at 0x%llx, cannot be reached: 0x%llx..0x%llx can\n",
+				    vmdev->dev_num, id, shm.length,
+				    shm.address, reach->begin, reach->end);
+		return false;
+	}
+	region->addr = reach->base + shm.address;
+	region->len = shm.length;
+	return true;
+}
+
 static const char *vm_bus_name(struct virtio_device *vdev)
 {
 	return dev_name(vdev->dev.parent);
@@ -1110,6 +1181,7 @@ static const struct virtio_config_ops virtio_msg_config_ops = {
 	.bus_name		= vm_bus_name,
 	.disable_vq_and_reset	= vm_disable_vq_and_reset,
 	.enable_vq_after_reset	= vm_enable_vq_after_reset,
+	.get_shm_region		= vm_get_shm_region,
 };
 
 /* Events */

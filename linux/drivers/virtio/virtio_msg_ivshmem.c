@@ -404,8 +404,27 @@ static const struct attribute_group *ivshmem_groups[] = {
 	NULL,
 };
 
+/*
+ * What is ours of the memory.  The rest is for regions of the devices, whose
+ * drivers claim them by themselves.
+ */
+static int ivshmem_claim(struct device *dev, resource_size_t start,
+			 resource_size_t size)
+{
+	resource_size_t ids = start + size - sizeof(struct ivshmem_ids);
+
+	if (devm_request_mem_region(dev, start, IVSHMEM_QUEUES_END,
+				    KBUILD_MODNAME) &&
+	    devm_request_mem_region(dev, ids, sizeof(struct ivshmem_ids),
+				    KBUILD_MODNAME))
+		return 0;
+	dev_err(dev, "somebody else uses the shared memory\n");
+	return -EBUSY;
+}
+
 static int ivshmem_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
+	resource_size_t start = pci_resource_start(pdev, IVSHMEM_BAR_MEM);
 	resource_size_t size = pci_resource_len(pdev, IVSHMEM_BAR_MEM);
 	struct device *dev = &pdev->dev;
 	struct virtio_msg_ivshmem *ivs;
@@ -433,7 +452,7 @@ static int ivshmem_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	err = pcim_iomap_regions(pdev, BIT(IVSHMEM_BAR_REGS), KBUILD_MODNAME);
 	if (err)
 		return err;
-	err = pcim_request_region(pdev, IVSHMEM_BAR_MEM, KBUILD_MODNAME);
+	err = ivshmem_claim(dev, start, size);
 	if (err)
 		return err;
 	ivs->regs = pcim_iomap_table(pdev)[IVSHMEM_BAR_REGS];
@@ -442,8 +461,7 @@ static int ivshmem_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	 * The BAR is RAM of the machine that we run on, and the other users of
 	 * it map it as such: anything but a cached mapping could see old data.
 	 */
-	mem = devm_memremap(dev, pci_resource_start(pdev, IVSHMEM_BAR_MEM),
-			    size, MEMREMAP_WB);
+	mem = devm_memremap(dev, start, size, MEMREMAP_WB);
 	if (IS_ERR(mem))
 		return PTR_ERR(mem);
 
@@ -463,6 +481,10 @@ static int ivshmem_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	ivs->ids = mem + size - sizeof(*ivs->ids);
 	ivs->amp.dev = dev;
 	ivs->amp.ops = &ivshmem_amp_ops;
+	/* An address of a region is an offset in the shared memory. */
+	ivs->amp.reach.base = start;
+	ivs->amp.reach.begin = IVSHMEM_QUEUES_END;
+	ivs->amp.reach.end = size - sizeof(*ivs->ids);
 	ivs->since = jiffies;
 	ivs->paused = true;
 	INIT_DELAYED_WORK(&ivs->watch, ivshmem_watch);

@@ -142,17 +142,31 @@ struct virtio_msg_wire {
 };
 
 /**
+ * struct virtio_msg_reach - what addresses of shared memory regions stand for
+ * @base: the physical address of address 0
+ * @begin: the first address that a region may have
+ * @end: the first one behind it that none may have; with @begin == @end there
+ *	are no regions
+ */
+struct virtio_msg_reach {
+	phys_addr_t base;
+	u64 begin;
+	u64 end;
+};
+
+/**
  * struct virtio_msg_link - what both ends of a link speak
  * @dev: whose line it is when the log says something of it
  * @slot_size: bytes that the bus can carry in one message
  * @max_size: bytes that one may have, header included; 0 for what the wire has
  * @strict_generation: SET_CONFIG has to carry the generation of now, whatever the
  *	wire: bit 0 of the transport features
+ * @reach: where shared memory regions of its devices can be
  * @fixed: the wire that the user has named; NULL to find out
  * @wire: the one that the device side was last seen to speak; NULL before
  * @told: the log says that it is not the one that it should be
  *
- * A bus sets the first four before virtio_msg_link_init().  @wire can change at
+ * A bus sets the first five before virtio_msg_link_init().  @wire can change at
  * any time; who has begun with one keeps to it.
  */
 struct virtio_msg_link {
@@ -160,6 +174,7 @@ struct virtio_msg_link {
 	u16 slot_size;
 	u16 max_size;
 	bool strict_generation;
+	struct virtio_msg_reach reach;
 	const struct virtio_msg_wire *fixed;
 	const struct virtio_msg_wire *wire;
 	bool told;
