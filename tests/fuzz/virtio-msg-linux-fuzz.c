@@ -35,7 +35,8 @@
  *   INDEX    bit 4: tail, bit 5: u32 instead of u8, bit 6: driver queue; the
  *            value
  *   BYTES    bit 6: driver queue; u16 offset, u8 length, the bytes
- *   RESTART  both queues are zeroed
+ *   RESTART  both queues are zeroed; with bit 4 the device side speaks another
+ *            wire from then on: bits 6..5 say which, at the start it is 2025
  *   QUIET    nothing; time goes by
  */
 enum {
@@ -59,9 +60,21 @@ enum {
 #define NUM_QUEUES      3
 #define CONFIG_SIZE     100
 
+/* Where shared memory regions can be */
+#define SHM_BASE        0x100000
+#define SHM_BEGIN       0x2000
+#define SHM_END         0x10000
+
+typedef enum Wire {
+    WIRE_2025,
+    WIRE_2026,
+    WIRE_2025_07,
+    NUM_WIRES,
+} Wire;
+
 typedef struct Device {
     u8 status;
-    u32 queue_size[NUM_QUEUES];
+    struct virtio_msg_set_vqueue queues[NUM_QUEUES];
 } Device;
 
 static struct virtio_msg_amp amp;
@@ -70,6 +83,7 @@ static uint8_t *pages[2];       /* the driver queue and the device queue */
 static VirtIOMSGFifo fifo;      /* the device side's */
 static Device devices[NUM_DEVICES];
 static FuzzInput in;
+static Wire wire;               /* what the device side speaks */
 static bool spoilt;             /* the driver queue has been changed by us */
 
 /*
@@ -97,6 +111,73 @@ static void send_message(const struct virtio_msg *msg)
     virtio_msg_fifo_put(&fifo, msg, VIRTIO_MSG_FIFO_SLOT_SIZE);
 }
 
+static size_t answer_info(u16 num, struct virtio_msg *resp)
+{
+    if (wire == WIRE_2026) {
+        resp->get_device_info_resp.device_id = cpu_to_le32(1 + num % 4);
+        resp->get_device_info_resp.num_feature_blocks = cpu_to_le32(2);
+        resp->get_device_info_resp.config_size = cpu_to_le32(CONFIG_SIZE);
+        resp->get_device_info_resp.max_virtqueues = cpu_to_le32(NUM_QUEUES);
+        return sizeof(resp->get_device_info_resp);
+    }
+    resp->get_device_info_resp_2025.device_id = cpu_to_le32(1 + num % 4);
+    resp->get_device_info_resp_2025.num_feature_bits = cpu_to_le32(64);
+    resp->get_device_info_resp_2025.config_size = cpu_to_le32(CONFIG_SIZE);
+    resp->get_device_info_resp_2025.max_virtqueues = cpu_to_le32(NUM_QUEUES);
+    return sizeof(resp->get_device_info_resp_2025);
+}
+
+static size_t answer_get_vqueue(Device *dev, u32 index,
+                                struct virtio_msg *resp)
+{
+    const struct virtio_msg_set_vqueue *queue =
+        &dev->queues[index % NUM_QUEUES];
+
+    resp->get_vqueue_resp.index = cpu_to_le32(index);
+    resp->get_vqueue_resp.max_size = cpu_to_le32(64);
+    resp->get_vqueue_resp.cur_size = queue->size;
+    if (wire == WIRE_2025_07) {
+        memcpy(resp->get_vqueue_resp_2025_07.desc, &queue->desc,
+               3 * sizeof(queue->desc));
+        return sizeof(resp->get_vqueue_resp_2025_07);
+    }
+    resp->get_vqueue_resp.flags = queue->flags;
+    resp->get_vqueue_resp.desc = queue->desc;
+    resp->get_vqueue_resp.driver = queue->driver;
+    resp->get_vqueue_resp.device = queue->device;
+    return sizeof(resp->get_vqueue_resp);
+}
+
+static void take_set_vqueue(Device *dev, const struct virtio_msg *req)
+{
+    u32 index = le32_to_cpu(req->set_vqueue.index);
+    struct virtio_msg_set_vqueue *queue = &dev->queues[index % NUM_QUEUES];
+
+    expect(index < NUM_QUEUES);
+    *queue = req->set_vqueue;
+    if (le16_to_cpu(req->msg_size) ==
+        VIRTIO_MSG_HDR_SIZE + sizeof(req->set_vqueue_2025_07)) {
+        memcpy(&queue->desc, req->set_vqueue_2025_07.desc,
+               3 * sizeof(queue->desc));
+    }
+}
+
+static size_t answer_shm(const struct virtio_msg *req, struct virtio_msg *resp)
+{
+    u32 id = le32_to_cpu(req->index.index);
+
+    if (wire == WIRE_2026) {
+        resp->get_shm_resp.index = req->index.index;
+        resp->get_shm_resp.length = cpu_to_le64(id * 0x1000);
+        resp->get_shm_resp.address = cpu_to_le64(id * 0x1000);
+        return sizeof(resp->get_shm_resp);
+    }
+    resp->get_shm_resp_2025.index = req->index.index;
+    resp->get_shm_resp_2025.length = cpu_to_le32(id * 0x1000);
+    resp->get_shm_resp_2025.address = cpu_to_le32(id * 0x1000);
+    return sizeof(resp->get_shm_resp_2025);
+}
+
 static size_t answer_transport(const struct virtio_msg *req,
                                struct virtio_msg *resp)
 {
@@ -107,12 +188,7 @@ static size_t answer_transport(const struct virtio_msg *req,
 
     switch (req->msg_id) {
     case VIRTIO_MSG_GET_DEVICE_INFO:
-        resp->get_device_info_resp_2025.device_id = cpu_to_le32(1 + num % 4);
-        resp->get_device_info_resp_2025.num_feature_bits = cpu_to_le32(64);
-        resp->get_device_info_resp_2025.config_size = cpu_to_le32(CONFIG_SIZE);
-        resp->get_device_info_resp_2025.max_virtqueues =
-            cpu_to_le32(NUM_QUEUES);
-        return sizeof(resp->get_device_info_resp_2025);
+        return answer_info(num, resp);
     case VIRTIO_MSG_GET_DEVICE_FEATURES:
         resp->features.block_index = req->get_features.block_index;
         resp->features.num_blocks = cpu_to_le32(2);
@@ -132,26 +208,22 @@ static size_t answer_transport(const struct virtio_msg *req,
     case VIRTIO_MSG_SET_DEVICE_STATUS:
         dev->status = le32_to_cpu(req->status.status);
         if (!dev->status) {
-            memset(dev->queue_size, 0, sizeof(dev->queue_size));
+            memset(dev->queues, 0, sizeof(dev->queues));
         }
         /* fall through */
     case VIRTIO_MSG_GET_DEVICE_STATUS:
         resp->status.status = cpu_to_le32(dev->status);
         return sizeof(resp->status);
     case VIRTIO_MSG_SET_VQUEUE:
-        index = le32_to_cpu(req->set_vqueue.index);
-        expect(index < NUM_QUEUES);
-        dev->queue_size[index % NUM_QUEUES] = le32_to_cpu(req->set_vqueue.size);
+        take_set_vqueue(dev, req);
         return 0;
     case VIRTIO_MSG_GET_VQUEUE:
-        resp->get_vqueue_resp.index = cpu_to_le32(index);
-        resp->get_vqueue_resp.max_size = cpu_to_le32(64);
-        resp->get_vqueue_resp.cur_size =
-            cpu_to_le32(dev->queue_size[index % NUM_QUEUES]);
-        return sizeof(resp->get_vqueue_resp);
+        return answer_get_vqueue(dev, index, resp);
     case VIRTIO_MSG_RESET_VQUEUE:
-        dev->queue_size[index % NUM_QUEUES] = 0;
+        memset(&dev->queues[index % NUM_QUEUES], 0, sizeof(dev->queues[0]));
         return 0;
+    case VIRTIO_MSG_GET_SHM:
+        return answer_shm(req, resp);
     default:
         return 0;
     }
@@ -164,10 +236,14 @@ static size_t answer_bus(const struct virtio_msg *req, struct virtio_msg *resp)
     switch (req->msg_id) {
     case VIRTIO_MSG_BUS_GET_DEVICES:
         expect(count % VIRTIO_MSG_DEVICES_ALIGN_2025 == 0);
-        resp->get_devices_resp_2025.offset = req->get_devices.offset;
-        resp->get_devices_resp_2025.count = cpu_to_le16(NUM_DEVICES);
-        resp->get_devices_resp_2025.bitmap[0] = 0x05;
-        return offsetof(struct virtio_msg_get_devices_resp_2025, bitmap) + 1;
+        resp->get_devices_resp.offset = req->get_devices.offset;
+        if (wire == WIRE_2026) {
+            resp->get_devices_resp.count = cpu_to_le16(NUM_DEVICES);
+        } else {
+            resp->get_devices_resp_2025.count = cpu_to_le16(NUM_DEVICES);
+        }
+        resp->get_devices_resp.bitmap[0] = 0x05;
+        return offsetof(struct virtio_msg_get_devices_resp, bitmap) + 1;
     default:
         resp->ping = req->ping;
         return sizeof(resp->ping);
@@ -274,6 +350,9 @@ static void step(void)
         spoilt |= page == pages[0];
         break;
     case STEP_RESTART:
+        if (op & 0x10) {
+            wire = (op >> 5 & 3) % NUM_WIRES;
+        }
         attach_device_side(true);
         break;
     case STEP_QUIET:
@@ -331,6 +410,22 @@ static void add_status(struct virtio_device *vdev, u8 bits)
     vdev->config->set_status(vdev, vdev->config->get_status(vdev) | bits);
 }
 
+/* Whatever the device says, what a driver gets is in reach */
+static void use_shm(struct virtio_device *vdev)
+{
+    struct virtio_shm_region region;
+    u8 id;
+
+    for (id = 0; id < 3; id++) {
+        if (vdev->config->get_shm_region(vdev, &region, id)) {
+            g_assert_cmpuint(region.addr, >=, SHM_BASE + SHM_BEGIN);
+            g_assert_cmpuint(region.addr, <, SHM_BASE + SHM_END);
+            g_assert_cmpuint(region.len, <=,
+                             SHM_BASE + SHM_END - region.addr);
+        }
+    }
+}
+
 static void use_queues(struct virtio_device *vdev)
 {
     struct virtqueue_info info[NUM_QUEUES] = {
@@ -341,6 +436,7 @@ static void use_queues(struct virtio_device *vdev)
     struct virtqueue *vqs[NUM_QUEUES];
     int i;
 
+    use_shm(vdev);
     if (vdev->config->find_vqs(vdev, NUM_QUEUES, vqs, info, NULL)) {
         g_assert_true(list_empty(&vdev->vqs));
         return;
@@ -460,12 +556,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     in = (FuzzInput) { data, size };
     jiffies = 0;
     spoilt = false;
+    wire = WIRE_2025;
     memset(devices, 0, sizeof(devices));
     attach_device_side(true);
 
     memset(&amp, 0, sizeof(amp));
     amp.dev = &parent;
     amp.ops = &amp_ops;
+    amp.reach = (struct virtio_msg_reach) { SHM_BASE, SHM_BEGIN, SHM_END };
+    g_assert_cmpint(kernel_load(), ==, 0);
     g_assert_cmpint(virtio_msg_amp_init(&amp, pages[0], pages[1]), ==, 0);
     amp.slow->waits = true;
     virtio_msg_amp_start(&amp);
@@ -478,6 +577,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     virtio_msg_amp_stop(&amp);
     virtio_msg_amp_interrupt(&amp);
     virtio_msg_amp_exit(&amp);
+    kernel_unload();
     g_assert_true(kernel_is_idle());
     return 0;
 }

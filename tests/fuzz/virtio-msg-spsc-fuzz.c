@@ -92,7 +92,7 @@ static void attach_reader(Pair *p)
     }
 }
 
-static int put(Pair *p, const uint64_t *msg)
+static int put(Pair *p, const u64 *msg)
 {
     End *end = &p->writer;
     int room, ret;
@@ -111,7 +111,7 @@ static int put(Pair *p, const uint64_t *msg)
     return room;
 }
 
-static int get(Pair *p, uint64_t *msg)
+static int get(Pair *p, u64 *msg)
 {
     End *end = &p->reader;
     bool was_full = false;
@@ -163,7 +163,7 @@ static void resume(Pair *p)
 
 static void put_all(Pair *pairs, uint8_t fill)
 {
-    uint64_t msg[FUZZ_SLOT / sizeof(uint64_t)];
+    u64 msg[FUZZ_SLOT / sizeof(u64)];
     int ret = 0, i;
 
     memset(msg, fill, sizeof(msg));
@@ -179,7 +179,7 @@ static void put_all(Pair *pairs, uint8_t fill)
 
 static void get_all(Pair *pairs)
 {
-    uint64_t msg[4][FUZZ_SLOT / sizeof(uint64_t)];
+    u64 msg[4][FUZZ_SLOT / sizeof(u64)];
     int ret = 0, i;
 
     memset(msg, 0x5a, sizeof(msg));

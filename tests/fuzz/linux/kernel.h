@@ -34,7 +34,7 @@
 typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
-typedef uint64_t u64;
+typedef unsigned long long u64;
 typedef u64 phys_addr_t;
 
 #define U16_MAX         UINT16_MAX
@@ -47,7 +47,6 @@ typedef u64 phys_addr_t;
 #define HAVE_VRING_NOTIFICATION_DATA    1
 #endif
 #define HAVE_HRTIMER_SETUP              1
-#define HAVE_PCIM_REQUEST_REGION        1
 
 #define IS_ENABLED(option)      (option)
 #define CONFIG_PREEMPT_RT       0
@@ -59,10 +58,12 @@ typedef u64 phys_addr_t;
 #define cpu_to_le64(x)  htole64(x)
 #define le16_to_cpu(x)  le16toh(x)
 #define le32_to_cpu(x)  le32toh(x)
+#define le64_to_cpu(x)  le64toh(x)
 
 #define BIT(n)              (1UL << (n))
 #define BIT_ULL(n)          (1ULL << (n))
 #define DIV_ROUND_UP(n, d)  (((n) + (d) - 1) / (d))
+#define ARRAY_SIZE(array)   G_N_ELEMENTS(array)
 #define min(a, b)           MIN(a, b)
 #define min_t(type, a, b)   MIN((type)(a), (type)(b))
 #define max_t(type, a, b)   MAX((type)(a), (type)(b))
@@ -90,6 +91,7 @@ typedef u64 phys_addr_t;
 #define smp_load_acquire            virt_load_acquire
 #define smp_store_release           virt_store_release
 #define smp_mb()                    __atomic_signal_fence(__ATOMIC_SEQ_CST)
+#define smp_store_mb(x, val)        do { WRITE_ONCE(x, val); smp_mb(); } while (0)
 
 typedef struct {
     int counter;
@@ -135,7 +137,8 @@ static inline bool test_and_clear_bit(unsigned long nr, unsigned long *map)
     return was;
 }
 
-#define __set_bit(nr, map)  set_bit(nr, map)
+#define __set_bit(nr, map)          set_bit(nr, map)
+#define __test_and_set_bit(nr, map) test_and_set_bit(nr, map)
 
 #define bitmap_zalloc(bits, gfp) \
     ((unsigned long *)calloc(DIV_ROUND_UP(bits, LONG_BITS), sizeof(long)))
@@ -306,7 +309,8 @@ extern unsigned long jiffies;
  */
 long kernel_sleep(long left);
 
-#define msleep(ms)  ((void)kernel_sleep(ms))
+#define msleep(ms)              ((void)kernel_sleep(ms))
+#define usleep_range(from, to)  msleep((from) / 1000)
 
 typedef struct {
     unsigned sleepers;
@@ -535,7 +539,16 @@ void *kernel_xa_find(struct xarray *xa, unsigned long *index);
 
 struct module;
 
+int kernel_load(void);
+void kernel_unload(void);
+
 #define THIS_MODULE                 NULL
+#define KBUILD_MODNAME              "module"
+#define __init
+#define __exit
+/* One module has these, and the target calls them */
+#define module_init(function)   int kernel_load(void) { return function(); }
+#define module_exit(function)   void kernel_unload(void) { function(); }
 #define __module_get(module)        ((void)(module))
 #define module_put(module)          ((void)(module))
 #define module_param(name, type, perm)  _Static_assert(1, #name)
@@ -571,6 +584,7 @@ struct device {
 #define __ratelimit(state)  (*(state))
 
 /* The log: nobody reads it, but the compiler checks it */
+#define pr_err(...)     do { if (0) { printf(__VA_ARGS__); } } while (0)
 #define dev_info(dev, ...)  \
     do { (void)(dev); if (0) { printf(__VA_ARGS__); } } while (0)
 #define dev_warn(dev, ...)              dev_info(dev, __VA_ARGS__)
@@ -627,13 +641,18 @@ struct virtqueue_info {
     bool ctx;
 };
 
+struct virtio_shm_region {
+    u64 addr;
+    u64 len;
+};
+
 struct virtio_config_ops {
     void (*get)(struct virtio_device *vdev, unsigned offset, void *buf,
                 unsigned len);
     void (*set)(struct virtio_device *vdev, unsigned offset, const void *buf,
                 unsigned len);
-    uint32_t (*generation)(struct virtio_device *vdev);
-    uint8_t (*get_status)(struct virtio_device *vdev);
+    u32 (*generation)(struct virtio_device *vdev);
+    u8 (*get_status)(struct virtio_device *vdev);
     void (*set_status)(struct virtio_device *vdev, u8 status);
     void (*reset)(struct virtio_device *vdev);
     int (*find_vqs)(struct virtio_device *vdev, unsigned nvqs,
@@ -641,11 +660,13 @@ struct virtio_config_ops {
                     struct irq_affinity *desc);
     void (*del_vqs)(struct virtio_device *vdev);
     void (*synchronize_cbs)(struct virtio_device *vdev);
-    uint64_t (*get_features)(struct virtio_device *vdev);
+    u64 (*get_features)(struct virtio_device *vdev);
     int (*finalize_features)(struct virtio_device *vdev);
     const char *(*bus_name)(struct virtio_device *vdev);
     int (*disable_vq_and_reset)(struct virtqueue *vq);
     int (*enable_vq_after_reset)(struct virtqueue *vq);
+    bool (*get_shm_region)(struct virtio_device *vdev,
+                           struct virtio_shm_region *region, u8 id);
 };
 
 struct virtio_device {
