@@ -114,9 +114,9 @@ class Link:
         self.driver_queue.index = self.device_queue.index = 0
         self.announce()
 
-    def announce(self, own_id=OWN_ID):
+    def announce(self, own_id=OWN_ID, version=1):
         """Say in the shared memory what our id is."""
-        struct.pack_into("<IHHI", self.memory, IDS, IDS_MAGIC, 1, 0,
+        struct.pack_into("<IHHI", self.memory, IDS, IDS_MAGIC, version, 0,
                          own_id + 1)
 
     def withdraw(self):

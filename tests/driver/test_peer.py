@@ -140,7 +140,10 @@ async def no_mark(bench):
     for block in (bench.random.randbytes(64), bytes(64),
                   # Left from a device side that has gone, or that had our id
                   *(le32(IDS_MAGIC) + le16(1, 0) + le32(device, 9) + bytes(48)
-                    for device in (0, DRIVER_ID + 1, 0x10001, 0xffffffff))):
+                    for device in (0, DRIVER_ID + 1, 0x10001, 0xffffffff)),
+                  # No version
+                  le32(IDS_MAGIC) + le16(0, 0) + le32(OWN_ID + 1, 9)
+                  + bytes(48)):
         memory[:] = bench.random.randbytes(MEMORY_SIZE - 64) + block
         before = bytes(memory)
         await bench.load()
@@ -172,6 +175,22 @@ async def mark_without_a_ring(bench):
     side.link.announce()
     await side.until_up()
     assert side.link.driver_id() == DRIVER_ID
+
+
+@test("/driver/peer/later-version", ScriptedBench)
+async def later_version(bench):
+    """A block of ids of a later version is one, and what it says beyond ours
+    stays as it is."""
+    side = bench.side
+    side.add(1, bench.short_lived())
+    side.link.announce(version=2)
+    rest = bench.random.randbytes(48)
+    side.link.memory[IDS + 16:] = rest
+    await bench.load()
+    await side.until_up()
+    assert side.link.driver_id() == DRIVER_ID
+    assert side.link.memory[IDS + 4:IDS + 8] == le16(2, 0)
+    assert side.link.memory[IDS + 16:] == rest
 
 
 @test("/driver/peer/v1-first", ScriptedBench)

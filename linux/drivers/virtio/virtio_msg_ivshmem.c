@@ -213,6 +213,10 @@ static void ivshmem_announce(struct virtio_msg_ivshmem *ivs)
 
 	/* The other side may be doing the same; its word is left alone. */
 	WRITE_ONCE(ids->driver_side, cpu_to_le32(ivs->own_id + 1));
+	/* It may also be of a later version, which says more than ours. */
+	if (le32_to_cpu(READ_ONCE(ids->magic)) == IVSHMEM_IDS_MAGIC &&
+	    READ_ONCE(ids->version))
+		return;
 	WRITE_ONCE(ids->version, cpu_to_le16(IVSHMEM_IDS_VERSION));
 	WRITE_ONCE(ids->reserved, 0);
 	/* A peer that sees the magic sees the rest. */
