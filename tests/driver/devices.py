@@ -13,6 +13,8 @@ F_CONFIG_WCE = 1 << 11
 F_INDIRECT_DESC = 1 << 28
 F_VERSION_1 = 1 << 32
 F_ACCESS_PLATFORM = 1 << 33
+F_NOTIFICATION_DATA = 1 << 38
+F_NOTIF_CONFIG_DATA = 1 << 39
 F_RING_RESET = 1 << 40
 
 DESC_NEXT = 1
@@ -27,14 +29,14 @@ class Memory:
 
     def __init__(self, mapping, base):
         self._mapping = mapping
-        self._base = base
+        self.base = base
 
     def read(self, address, length):
-        begin = address - self._base
+        begin = address - self.base
         return bytes(self._mapping[begin:begin + length])
 
     def write(self, address, data):
-        begin = address - self._base
+        begin = address - self.base
         self._mapping[begin:begin + len(data)] = data
 
     def unpack(self, layout, address):
@@ -269,6 +271,13 @@ class Requeue(Device):
 
     def serve(self, index):
         self.holds += len(list(self.queues[index].chains()))
+
+
+class Look(Device):
+    """The device of tests/driver/module/virtio_look.c, which has no queue."""
+
+    device_id = 0x7ffe
+    num_queues = 0
 
 
 class Disk(Device):

@@ -11,7 +11,8 @@
  *
  * When the device goes, the log says what became of the requests.  It does not
  * go as long as the parameter "stay" is set, as one whose driver waits for
- * user space.
+ * user space.  With "early" there is a request before the device is told that its
+ * driver is there.
  */
 #include <linux/atomic.h>
 #include <linux/delay.h>
@@ -33,6 +34,10 @@
 static bool stay;
 module_param(stay, bool, 0644);
 MODULE_PARM_DESC(stay, "Have devices that are removed wait (default N)");
+
+static bool early;
+module_param(early, bool, 0644);
+MODULE_PARM_DESC(early, "Add a request before DRIVER_OK (default N)");
 
 /**
  * struct requeue - a device
@@ -106,10 +111,8 @@ static int requeue_resize(struct virtqueue *vq, u32 num)
 	return resize_4(vq, num, requeue_recycle, requeue_recycled);
 }
 
-static ssize_t add_store(struct device *dev, struct device_attribute *attr,
-			 const char *buf, size_t count)
+static int requeue_add(struct requeue *rq)
 {
-	struct requeue *rq = dev_to_virtio(dev)->priv;
 	struct scatterlist sg;
 	unsigned long flags;
 	u8 *data;
@@ -130,7 +133,13 @@ static ssize_t add_store(struct device *dev, struct device_attribute *attr,
 	else
 		virtqueue_kick(rq->vq);
 	mutex_unlock(&rq->mutex);
-	return err ?: count;
+	return err;
+}
+
+static ssize_t add_store(struct device *dev, struct device_attribute *attr,
+			 const char *buf, size_t count)
+{
+	return requeue_add(dev_to_virtio(dev)->priv) ?: count;
 }
 static DEVICE_ATTR_WO(add);
 
@@ -175,6 +184,8 @@ static int requeue_probe(struct virtio_device *vdev)
 		kfree(rq);
 		return err;
 	}
+	if (READ_ONCE(early))
+		requeue_add(rq);
 	virtio_device_ready(vdev);
 	return 0;
 }
