@@ -668,7 +668,8 @@ static void vm_drain_work(struct work_struct *work)
 
 /*
  * From then on the driver's callbacks are not called, and the device does not hear
- * of its queues.  D-12.
+ * of its queues: what waits for room in the message queue does not go later than
+ * the reset.  D-12.
  */
 static void vm_silence(struct virtio_msg_device *vmdev)
 {
@@ -676,10 +677,8 @@ static void vm_silence(struct virtio_msg_device *vmdev)
 
 	WRITE_ONCE(vmdev->ready, false);
 	spin_lock_irq(&vmdev->lock);
-	list_for_each_entry(mvq, &vmdev->vqs, node) {
+	list_for_each_entry(mvq, &vmdev->vqs, node)
 		WRITE_ONCE(mvq->early, false);
-		vmdev->ops->cancel_notify(vmdev, mvq);
-	}
 	vmdev->status_set = 0;
 	WRITE_ONCE(vmdev->failed, false);
 	vmdev->drain = false;
