@@ -61,28 +61,3 @@ async def under_load(bench):
         await job.wait()
     for number in 1, 2:
         assert not too_early(side, number)
-
-
-@test_both("/driver/d-12/waiting-for-room", ScriptedBench)
-async def waiting_for_room(bench):
-    """What has waited for room when the device is reset is not said after
-    that."""
-    side = bench.side
-    side.add(1, Rng())
-    await bench.load()
-    await side.until_up()
-    await bench.read_rng()
-    kicks = len(side.requests(wire.EVENT_AVAIL, 1))
-    side.devices[1].paused = True
-    side.deaf = True
-    # The answers to these fill the queue.
-    side.send(*[wire.Message(wire.BUS, wire.BUS_PING, 0, 1, b"full")] * 61)
-    job = bench.run("dd if=/dev/hwrng of=/dev/null bs=64 count=1 2>&1")
-    await bench.until("sleep 1")
-    remove = bench.run("rmmod virtio_msg_ivshmem")
-    await bench.until("sleep 1")
-    side.hear()
-    await remove.wait()
-    await job.wait()
-    assert len(side.requests(wire.EVENT_AVAIL, 1)) <= kicks + 1
-    assert not too_early(side, 1)
