@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""D-14: num_feature_blocks beyond what the kernel holds: the rest is ignored."""
+"""D-14: num_feature_blocks beyond what the kernel holds: the rest is
+ignored."""
 
 import struct
 

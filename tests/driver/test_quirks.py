@@ -224,8 +224,8 @@ async def default_size(bench):
 @test_on("/driver/q-08/unanswered", ScriptedBench, wires=OLD)
 async def unanswered(bench):
     """What such a device side does not answer is not asked, or is not needed:
-    queues and status of devices that are not there, more configuration than fits
-    28 bytes, regions. It fails a device that is notified before DRIVER_OK."""
+    queues and status of devices that are not there, more than 28 bytes of the
+    configuration, regions. It fails a device that is notified before DRIVER_OK."""
     side = bench.side
     side.max_size = 48
     side.add(1, Disk())

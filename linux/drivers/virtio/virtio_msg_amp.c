@@ -1890,7 +1890,8 @@ static int __init amp_module_init(void)
 		       wire);
 		return -EINVAL;
 	}
-	least = amp_wire ? amp_wire->min_max_size : VIRTIO_MSG_MIN_MAX_SIZE_2025;
+	least = amp_wire ? amp_wire->min_max_size
+			 : VIRTIO_MSG_MIN_MAX_SIZE_2025;
 	if (max_msg &&
 	    (max_msg < least || max_msg > VIRTIO_MSG_SPSC_SLOT_SIZE)) {
 		pr_err(KBUILD_MODNAME ": max_msg=%u: must be %u to %u with wire=%s, or 0 for what is usual\n",

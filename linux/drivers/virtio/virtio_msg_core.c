@@ -180,8 +180,8 @@ static int vm_ask(struct virtio_msg_device *vmdev, u8 msg_id,
 }
 
 /*
- * The same for what every device answers.  One that does not, or not sensibly, is
- * not asked again.
+ * The same for what every device answers.  One that does not, or not sensibly,
+ * is not asked again.
  */
 static int vm_transfer(struct virtio_msg_device *vmdev, u8 msg_id,
 		       struct virtio_msg *request, size_t request_len,
@@ -667,9 +667,9 @@ static void vm_drain_work(struct work_struct *work)
 }
 
 /*
- * From then on the driver's callbacks are not called, and the device does not hear
- * of its queues: what waits for room in the message queue does not go later than
- * the reset.  D-12.
+ * From then on the driver's callbacks are not called, and the device does not
+ * hear of its queues: what waits for room in the message queue does not go later
+ * than the reset.  D-12.
  */
 static void vm_silence(struct virtio_msg_device *vmdev)
 {
@@ -726,8 +726,9 @@ static void vm_reset(struct virtio_device *vdev)
 /* Virtqueues */
 
 /*
- * Before DRIVER_OK a device is not to hear of its queues, and some fail then; but
- * what a driver has to say is not lost.  Returns true if it is said later.  D-12.
+ * Before DRIVER_OK a device is not to hear of its queues, and some fail then;
+ * but what a driver has to say is not lost.  Returns true if it is said later.
+ * D-12.
  */
 static bool vm_hold_notify(struct virtio_msg_device *vmdev,
 			   struct virtio_msg_vq *mvq, u32 next_offset)
@@ -838,8 +839,8 @@ static int vm_reset_vq(struct virtio_msg_device *vmdev, u32 index)
 }
 
 /*
- * Nobody knows what memory the device takes a queue to be in.  It is to let go of
- * that before the memory is used for something else.  D-08.
+ * Nobody knows what memory the device takes a queue to be in.  It is to let go
+ * of that before the memory is used for something else.  D-08.
  */
 static void vm_discard_vq(struct virtio_msg_device *vmdev, u32 index)
 {
@@ -1208,8 +1209,8 @@ static bool vm_event_used(struct virtio_msg_device *vmdev, u32 index)
 
 /*
  * Data that comes along is not looked at: the configuration may have changed
- * again, and the driver reads it.  But it has to be there, all or nothing of it,
- * and to be within the configuration.  D-13.
+ * again, and the driver reads it.  But it has to be there, all or nothing of
+ * it, and to be within the configuration.  D-13.
  */
 static bool vm_event_config_ok(struct virtio_msg_device *vmdev,
 			       const struct virtio_msg_event_config *event,

@@ -54,8 +54,8 @@ struct virtio_msg_vq {
  * @transfer: send @request and wait for its answer.  The header is complete
  *	but for the token.  @response is zeroed by the caller; on success it
  *	holds a header, whose msg_size lies between the header's size and what
- *	@response has room for, and that many bytes.  Returns in bounded time: 0 or
- *	a negative error, -EHOSTDOWN if the device side was found to be silent
+ *	@response has room for, and that many bytes.  Returns in bounded time:
+ *	0 or a negative error, -EHOSTDOWN if the device side was found to be silent
  *	before, -ENODEV if it has said that the device is gone.  May sleep.
  * @post: like @transfer, but does not wait, neither for room nor for the answer,
  *	and may fail unnoticed

@@ -93,7 +93,8 @@ static const struct virtio_msg_wire wire_2026 = {
 	.devices_fields		= "next_offset, count",
 	.min_max_size		= VIRTIO_MSG_MIN_MAX_SIZE,
 	.max_size		= VIRTIO_MSG_MAX_SIZE,
-	.info_size		= sizeof(struct virtio_msg_get_device_info_resp),
+	.info_size		=
+		sizeof(struct virtio_msg_get_device_info_resp),
 	.queue_size		= sizeof(struct virtio_msg_set_vqueue),
 	.shm_size		= sizeof(struct virtio_msg_get_shm_resp),
 	.max_window		= 8 * VIRTIO_MSG_MAX_DEVICES_BITMAP,
@@ -187,7 +188,7 @@ static const struct virtio_msg_wire wire_2025 = {
 	.devices_fields		= "count, next_offset",
 	.min_max_size		= VIRTIO_MSG_MIN_MAX_SIZE_2025,
 	.max_size		= VIRTIO_MSG_MIN_MAX_SIZE_2025,
-	.info_size		= sizeof(struct virtio_msg_get_device_info_resp_2025),
+	.info_size		= VIRTIO_MSG_MIN_INFO,
 	.queue_size		= sizeof(struct virtio_msg_set_vqueue),
 	.shm_size		= sizeof(struct virtio_msg_get_shm_resp_2025),
 	.max_window		= 32,
@@ -251,7 +252,7 @@ static const struct virtio_msg_wire wire_2025_07 = {
 	.devices_fields		= "count, next_offset",
 	.min_max_size		= VIRTIO_MSG_MIN_MAX_SIZE_2025,
 	.max_size		= VIRTIO_MSG_MIN_MAX_SIZE_2025,
-	.info_size		= sizeof(struct virtio_msg_get_device_info_resp_2025),
+	.info_size		= VIRTIO_MSG_MIN_INFO,
 	.queue_size		= sizeof(struct virtio_msg_set_vqueue_2025_07),
 	.shm_size		= sizeof(struct virtio_msg_get_shm_resp_2025),
 	.max_window		= 32,
@@ -346,8 +347,8 @@ static bool link_tells(struct virtio_msg_link *link)
 }
 
 /*
- * An answer was of this wire.  What a device side showed last counts: it may have
- * been replaced without a word.
+ * An answer was of this wire.  What a device side showed last counts: it may
+ * have been replaced without a word.
  */
 static int link_learn(struct virtio_msg_link *link,
 		      const struct virtio_msg_wire *wire)
@@ -393,6 +394,9 @@ static int link_learn_devices(struct virtio_msg_link *link,
 			      const struct virtio_msg *answer,
 			      const struct virtio_msg_wire **wire)
 {
+	/* Whichever of the two is which */
+	u16 second = le16_to_cpu(answer->get_devices_resp.next_offset);
+	u16 third = le16_to_cpu(answer->get_devices_resp.count);
 	const struct virtio_msg_wire *found;
 	bool any;
 	int err;
@@ -403,8 +407,7 @@ static int link_learn_devices(struct virtio_msg_link *link,
 			dev_err_ratelimited(link->dev,
 					    "GET_DEVICES is answered in %u bytes with %u at +2 and %u at +4, which are not the %s of wire=%s, but the %s of %s: load virtio_msg_amp with wire=%s, or without\n",
 					    le16_to_cpu(answer->msg_size),
-					    le16_to_cpu(answer->get_devices_resp.next_offset),
-					    le16_to_cpu(answer->get_devices_resp.count),
+					    second, third,
 					    link->fixed->devices_fields,
 					    link->fixed->name,
 					    found->devices_fields, found->name,
@@ -418,17 +421,14 @@ static int link_learn_devices(struct virtio_msg_link *link,
 	}
 	/* Where several fit, they mean the same. */
 	*wire = link_wire(link);
-	if (any || READ_ONCE(link->wire) ||
-	    answer->get_devices_resp.next_offset ==
-	    answer->get_devices_resp.count)
+	if (any || READ_ONCE(link->wire) || second == third)
 		return 0;
 
 	if (link_tells(link))
 		dev_err_ratelimited(link->dev,
 				    "GET_DEVICES is answered in %u bytes with %u at +2 and %u at +4, which fits no wire: load virtio_msg_amp with wire= as the device side has it\n",
 				    le16_to_cpu(answer->msg_size),
-				    le16_to_cpu(answer->get_devices_resp.next_offset),
-				    le16_to_cpu(answer->get_devices_resp.count));
+				    second, third);
 	return -EPROTONOSUPPORT;
 }
 
@@ -494,8 +494,8 @@ bool virtio_msg_link_last_window(const struct virtio_msg_link *link,
 EXPORT_SYMBOL_GPL(virtio_msg_link_last_window);
 
 /*
- * The wire of an answer to GET_DEVICE_INFO, by its size.  An answer may have more
- * bytes than it needs, but that can be known only where the wire is.
+ * The wire of an answer to GET_DEVICE_INFO, by its size.  An answer may have
+ * more bytes than it needs, but that can be known only where the wire is.
  */
 static const struct virtio_msg_wire *
 link_wire_of_info(const struct virtio_msg_link *link, size_t size)

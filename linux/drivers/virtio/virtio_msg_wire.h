@@ -21,9 +21,10 @@
 	offsetof(struct virtio_msg_get_devices_resp, bitmap)
 
 /* The least that answers to these have, whatever the wire */
-#define VIRTIO_MSG_MIN_INFO	sizeof(struct virtio_msg_get_device_info_resp_2025)
-#define VIRTIO_MSG_MIN_QUEUE	sizeof(struct virtio_msg_get_vqueue_resp_2025_07)
-#define VIRTIO_MSG_MIN_SHM	sizeof(struct virtio_msg_get_shm_resp_2025)
+#define VIRTIO_MSG_MIN_INFO \
+	sizeof(struct virtio_msg_get_device_info_resp_2025)
+#define VIRTIO_MSG_MIN_QUEUE \
+	sizeof(struct virtio_msg_get_vqueue_resp_2025_07)
 
 /**
  * struct virtio_msg_info - what a device is
@@ -159,8 +160,8 @@ struct virtio_msg_reach {
  * @dev: whose line it is when the log says something of it
  * @slot_size: bytes that the bus can carry in one message
  * @max_size: bytes that one may have, header included; 0 for what the wire has
- * @strict_generation: SET_CONFIG has to carry the generation of now, whatever the
- *	wire: bit 0 of the transport features
+ * @strict_generation: SET_CONFIG has to carry the generation of now, whatever
+ *	the wire: bit 0 of the transport features
  * @reach: where shared memory regions of its devices can be
  * @fixed: the wire that the user has named; NULL to find out
  * @wire: the one that the device side was last seen to speak; NULL before
@@ -229,6 +230,8 @@ u16 virtio_msg_link_max_size(const struct virtio_msg_link *link,
  * @link: an initialized link
  *
  * Any context.  Q-01.
+ *
+ * Return: true if so.
  */
 bool virtio_msg_link_bare_answers(const struct virtio_msg_link *link);
 
@@ -252,8 +255,8 @@ unsigned int virtio_msg_link_window_size(const struct virtio_msg_link *link);
  *
  * May sleep.
  *
- * Return: 0; -EPROTO if the answer makes no sense; -EPROTONOSUPPORT, after a line
- * in the log, if it is of no wire that is spoken here.
+ * Return: 0; -EPROTO if the answer makes no sense; -EPROTONOSUPPORT, after a
+ * line in the log, if it is of no wire that is spoken here.
  */
 int virtio_msg_link_window(struct virtio_msg_link *link,
 			   const struct virtio_msg *answer, u16 offset,
@@ -268,7 +271,9 @@ int virtio_msg_link_window(struct virtio_msg_link *link,
  * @window: what virtio_msg_link_window() has made of the answer
  * @news: whether a device was in it that was not known before
  *
- * Q-03: some device sides do not say where their devices end.
+ * Some device sides do not say where their devices end.  Q-03.
+ *
+ * Return: true if there is none.
  */
 bool virtio_msg_link_last_window(const struct virtio_msg_link *link,
 				 u16 offset, unsigned int wanted,
@@ -284,8 +289,8 @@ bool virtio_msg_link_last_window(const struct virtio_msg_link *link,
  *
  * May sleep.
  *
- * Return: 0, or -EPROTONOSUPPORT, after a line in the log, if that is not what is
- * spoken here.
+ * Return: 0, or -EPROTONOSUPPORT, after a line in the log, if that is not what
+ * is spoken here.
  */
 int virtio_msg_link_info(struct virtio_msg_link *link,
 			 const struct virtio_msg *answer,

@@ -2,9 +2,9 @@
 /*
  * A virtio driver that looks at what its device has besides queues
  *
- * The log says what it sees: so many bytes of the configuration, read in one go,
- * which no driver of the kernel's does; and where so many shared memory regions
- * are, and what is at their beginning.
+ * The log says what it sees: so many bytes of the configuration, read in one
+ * go, which no driver of the kernel's does; and where so many shared memory
+ * regions are, and what is at their beginning.
  */
 #include <linux/err.h>
 #include <linux/io.h>

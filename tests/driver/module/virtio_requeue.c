@@ -11,8 +11,8 @@
  *
  * When the device goes, the log says what became of the requests.  It does not
  * go as long as the parameter "stay" is set, as one whose driver waits for
- * user space.  With "early" there is a request before the device is told that its
- * driver is there.
+ * user space.  With "early" there is a request before the device is told that
+ * its driver is there.
  */
 #include <linux/atomic.h>
 #include <linux/delay.h>
