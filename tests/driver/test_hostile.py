@@ -8,11 +8,12 @@ import time
 import wire
 from bench import VDA, ScriptedBench
 from devices import Disk, Rng
-from harness import Skip, test
+from harness import Skip, test, test_both
 from link import HEAD, NUM_SLOTS, PAGE_SIZE, QUEUES_END, SLOTS, TAIL
 from patience import limit
 from scripts import to
 from wire import le16, le32
+from wires import WIRE_2025, WIRE_2025_07, WIRE_2026
 
 TIMEOUT_MS = 500
 READ_DISK = f"dd if={VDA} of=/dev/null bs=4k count=16 iflag=direct 2>&1"
@@ -72,7 +73,7 @@ def spoil(random, slot):
     return bytes(slot)
 
 
-@test("/driver/hostile/fuzzed-answers", ScriptedBench)
+@test_both("/driver/hostile/fuzzed-answers", ScriptedBench)
 async def fuzzed_answers(bench):
     """A third of all answers is spoiled in some place, header included."""
     for _ in range(bench.size(8, 400)):
@@ -101,7 +102,7 @@ async def fuzzed_answers(bench):
     await is_well(bench)
 
 
-@test("/driver/hostile/random-messages", ScriptedBench)
+@test_both("/driver/hostile/random-messages", ScriptedBench)
 async def random_messages(bench):
     """Messages of every sort, between those of devices in use."""
     side = await bring_up(bench)
@@ -113,7 +114,7 @@ async def random_messages(bench):
              wire.Message(wire.BUS, wire.BUS_PING, 0, 3, b"ping"),
              wire.Message(wire.RESPONSE, wire.SET_CONFIG, 2, 9, bytes(12)),
              wire.Message(wire.RESPONSE | wire.BUS, wire.BUS_GET_DEVICES, 0, 9,
-                          le16(0, 400, 0) + b"\xff" * 50)]
+                          side.wire.window(0, 400, 0, b"\xff" * 50))]
     for _ in range(bench.size(60, 6000)):
         side.link.send(*(spoil(bench.random,
                                bench.random.choice(seeds).pack())
@@ -395,6 +396,31 @@ async def changes_its_type(bench):
             side.send(wire.event_device(number, wire.DEVICE_REMOVED),
                       wire.event_device(number, wire.DEVICE_ADDED))
         await side.ping()
+    await is_well(bench)
+
+
+@test("/driver/hostile/changes-its-wire", ScriptedBench)
+async def changes_its_wire(bench):
+    """A device side that answers each time as another one would: devices come
+    up or not, and nothing bad comes of it."""
+    side = bench.side
+    wires = WIRE_2025, WIRE_2026, WIRE_2025_07
+
+    def script(_request, answers):
+        side.wire = bench.random.choice(wires)
+        return answers
+
+    for _ in range(bench.size(4, 100)):
+        side.fresh()
+        for number in range(6):
+            side.add(number, bench.short_lived())
+        side.script = script
+        await bench.load(timeout_ms=TIMEOUT_MS)
+        for _ in range(20):
+            side.send(wire.event_device(1, wire.DEVICE_ADDED))
+            await side.ping()
+        await bench.unload()
+    side.wire = WIRE_2026
     await is_well(bench)
 
 
