@@ -463,5 +463,7 @@ help:
 	@echo "  help         show this text"
 	@echo
 	@echo "V=1 shows the output of each step, which otherwise goes to build/logs."
-	@echo "DEMO_ARGS=... goes to demo/run; see demo/run --help."
+	@echo "DEMO_ARGS=... goes to demo/run: '--wire 2025' for the messages of that"
+	@echo "year, '--device-wire 2025' for a device side that is older than the"
+	@echo "driver side; see demo/run --help."
 	@echo "./configure --help tells how to build upon another QEMU 10.0.x."

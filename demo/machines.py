@@ -15,6 +15,8 @@ RAM_BASE = {"arm64": 0x40000000, "amd64": 0}
 # That of the device machine
 DEVICE_KERNEL = kernels.Kernel("trixie", "arm64")
 FIRMWARE = os.path.join(kernels.BUILD, "firmware")
+# What the device process speaks unless it is told
+DEFAULT_WIRE = "2026"
 # Where QEMU puts the ivshmem functions in the device machine.
 IVSHMEM1 = "0000:00:03.0"
 IVSHMEM2 = "0000:00:04.0"
@@ -301,16 +303,21 @@ def device_process(link, net, disk):
             "-device", "virtio-blk-device,drive=disk0"]
 
 
-def link_vfio(arch, sysmem_map):
+def _link_options(arch, wire):
+    wire = f",wire={wire}" if wire else ""
+    return f"mem-offset={RAM_BASE[arch]:#x},reset-queues=on{wire}"
+
+
+def link_vfio(arch, sysmem_map, wire=None):
     """The link of a device process that has the PCI functions through VFIO;
     `arch` is the driver machine's."""
     return ["-device",
             f"virtio-msg-bus-ivshmem,id=link0,dev={IVSHMEM1},"
             f"sysmem-dev={IVSHMEM2},sysmem-map={sysmem_map},"
-            f"mem-offset={RAM_BASE[arch]:#x},reset-queues=on"]
+            + _link_options(arch, wire)]
 
 
-def link_server(arch, ivshmem, ram, memory="1G"):
+def link_server(arch, ivshmem, ram, memory="1G", wire=None):
     """The link of a device process that is a client of the ivshmem server; the
     driver machine is of this architecture and has as much RAM as `memory`
     says."""
@@ -318,4 +325,4 @@ def link_server(arch, ivshmem, ram, memory="1G"):
         "-chardev", f"socket,id=ivshmem,path={ivshmem}",
         "-device",
         "virtio-msg-bus-ivshmem,id=link0,chardev=ivshmem,memdev=mem,"
-        f"mem-offset={RAM_BASE[arch]:#x},reset-queues=on"]
+        + _link_options(arch, wire)]
