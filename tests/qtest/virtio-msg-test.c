@@ -810,6 +810,15 @@ static void test_set_config_generation(void)
     VMsgTest t;
 
     start_blk(&t);
+    /* Nobody is told of a change yet, and it counts all the same */
+    old = blk_wce(&t);
+    blk_capacity(&t, &current);
+    resize_disk(&t, 3 * BLK_SIZE);
+    generation = current;
+    g_assert_cmpuint(vmsg_set_config(t.link, 0, BLK_WCE, 1, &old, &generation),
+                     ==, !strict);
+    g_assert_cmpuint(generation, !=, current);
+
     vmsg_negotiate(t.link, 0, BIT(VIRTIO_BLK_F_CONFIG_WCE));
     blk_capacity(&t, &current);
     old = blk_wce(&t);

@@ -453,6 +453,31 @@ static void test_vqueue_2025_07(void)
 }
 
 /*
+ * GET_DEVICE_FEATURES (T-05), on both wires
+ */
+
+/* What is offered does not depend on what a driver takes of it */
+static void test_features_offered(void)
+{
+    uint64_t offered;
+    VMsgWire wire;
+    VMsgTest t;
+
+    for (wire = VMSG_WIRE_2025; wire <= VMSG_WIRE_2026; wire++) {
+        start(&t, wire, "", NET);
+        offered = vmsg_get_features(t.link, 0);
+        g_assert_cmphex(offered & BIT(39), ==, 0);
+        vmsg_set_features(t.link, 0, BIT(VIRTIO_F_VERSION_1));
+        g_assert_cmphex(vmsg_get_features(t.link, 0), ==, offered);
+        vmsg_negotiate(t.link, 0, 0);
+        g_assert_cmphex(vmsg_get_features(t.link, 0), ==, offered);
+        vmsg_driver_ok(t.link, 0);
+        g_assert_cmphex(vmsg_get_features(t.link, 0), ==, offered);
+        vmsg_test_stop(&t);
+    }
+}
+
+/*
  * SET_CONFIG (T-10)
  */
 
@@ -646,6 +671,72 @@ static void test_config_choice(void)
     }
 }
 
+/* Nor is a status that it has asked for */
+static void test_config_own_status(void)
+{
+    VMsgWire wire;
+    VMsgTest t;
+
+    for (wire = VMSG_WIRE_2025; wire <= VMSG_WIRE_2026; wire++) {
+        start(&t, wire, "", "-device virtio-keyboard-device ");
+        vmsg_negotiate(t.link, 0, 0);
+        vmsg_driver_ok(t.link, 0);
+        vmsg_set_status(t.link, 0, VIRTIO_CONFIG_S_FAILED);
+        vmsg_get_status(t.link, 0);
+        g_assert_false(vmsg_take_event(t.link, 0, VIRTIO_MSG_EVENT_CONFIG, 0,
+                                       NULL));
+        vmsg_set_status(t.link, 0, 0);
+        vmsg_get_status(t.link, 0);
+        g_assert_false(vmsg_take_event(t.link, 0, VIRTIO_MSG_EVENT_CONFIG, 0,
+                                       NULL));
+        vmsg_test_stop(&t);
+    }
+}
+
+/* What the device has to say meanwhile is told all the same */
+static void test_config_own_and_news(void)
+{
+    /* Outside of the memory: no device can serve that */
+    const VMsgBuffer buf = { .addr = 0x10000, .len = 64 };
+    const uint32_t at = offsetof(struct virtio_blk_config, wce);
+    struct virtio_msg msg;
+    VMsgWire wire;
+    VMsgQueue q;
+    VMsgTest t;
+
+    for (wire = VMSG_WIRE_2025; wire <= VMSG_WIRE_2026; wire++) {
+        uint32_t generation;
+
+        start(&t, wire, "",
+              "-blockdev driver=null-co,node-name=disk0,size=1048576 "
+              "-device virtio-blk-device,drive=disk0 ");
+        vmsg_negotiate(t.link, 0, BIT(VIRTIO_BLK_F_CONFIG_WCE));
+        vmsg_queue_init(&q, t.link, 0, 0, 8);
+        vmsg_driver_ok(t.link, 0);
+        vmsg_get_config(t.link, 0, at, 1, NULL, &generation);
+        vmsg_queue_add(&q, &buf, 1);
+
+        /* Both in one turn */
+        vmsg_init(&msg, 0, VIRTIO_MSG_EVENT_AVAIL, 0, sizeof(msg.event_avail));
+        g_assert_true(vmsg_try_put(t.link, &msg));
+        vmsg_init(&msg, 0, VIRTIO_MSG_SET_CONFIG, 0,
+                  offsetof(struct virtio_msg_config, data) + 1);
+        msg.config.generation = GUINT32_TO_LE(generation);
+        msg.config.offset = GUINT32_TO_LE(at);
+        msg.config.length = GUINT32_TO_LE(1);
+        g_assert_true(vmsg_try_put(t.link, &msg));
+        vmsg_link_ring(t.link);
+        do {
+            vmsg_get(t.link, &msg);
+        } while (!(msg.type & VIRTIO_MSG_TYPE_RESPONSE));
+        g_assert_cmpuint(msg.msg_id, ==, VIRTIO_MSG_SET_CONFIG);
+        vmsg_wait_event(t.link, 0, VIRTIO_MSG_EVENT_CONFIG, 0, &msg);
+        g_assert_cmphex(GUINT32_FROM_LE(msg.event_config.status) &
+                        VIRTIO_CONFIG_S_NEEDS_RESET, !=, 0);
+        vmsg_test_stop(&t);
+    }
+}
+
 /*
  * What the driver side did not ask for (Q-05, Q-11)
  */
@@ -672,6 +763,19 @@ static gint64 now_ms(void)
     return g_get_monotonic_time() / G_TIME_SPAN_MILLISECOND;
 }
 
+/* Whether nothing comes, although its time would have come */
+static bool quiet(VMsgTest *t, struct virtio_msg *msg)
+{
+    g_usleep(150 * G_TIME_SPAN_MILLISECOND);
+    /* The device side has had its turns */
+    vmsg_settle(t);
+    return !vmsg_try_get(t->link, msg);
+}
+
+/* What takes longer than this has been given up, by them or by us */
+#define LISTING_MS      1000
+#define TRIES           5
+
 /* A driver that was there first is asked, and told once it has answered */
 static void test_hello(void)
 {
@@ -682,9 +786,7 @@ static void test_hello(void)
     start(&t, VMSG_WIRE_2025, "", RNG RNG RNG);
     vmsg_get(t.link, &msg);
     g_assert_true(is_ping(&msg));
-    /* The device side has had its turns */
-    vmsg_settle(&t);
-    g_assert_false(vmsg_try_get(t.link, &next));
+    g_assert_true(quiet(&t, &next));
     answer_ping(t.link, &msg);
     for (i = 0; i < 3; i++) {
         vmsg_get(t.link, &msg);
@@ -730,13 +832,13 @@ static void test_one_by_one(void)
 /* Nothing comes between the list of devices and the request that follows it */
 static void test_not_while_listing(void)
 {
-    struct virtio_msg req, resp;
+    struct virtio_msg ping, req, resp;
     gint64 begin;
     VMsgTest t;
 
     start(&t, VMSG_WIRE_2025, "", RNG);
-    vmsg_get(t.link, &req);
-    g_assert_true(is_ping(&req));
+    vmsg_get(t.link, &ping);
+    g_assert_true(is_ping(&ping));
 
     /* The first message of a driver that starts */
     vmsg_init(&req, BUS, VIRTIO_MSG_BUS_GET_DEVICES, 0,
@@ -748,13 +850,13 @@ static void test_not_while_listing(void)
     vmsg_get(t.link, &resp);
     g_assert_cmpuint(resp.msg_id, ==, VIRTIO_MSG_BUS_GET_DEVICES);
 
-    /* An event is none that follows */
+    /* An event is none that follows, nor is a response */
     vmsg_notify(t.link, 0, 0);
+    answer_ping(t.link, &ping);
     qtest_qmp_device_add(t.qts, "virtio-rng-device", "hot", "{}");
-    vmsg_settle(&t);
-    if (vmsg_try_get(t.link, &resp)) {
+    if (!quiet(&t, &resp)) {
         /* Unless it takes that long, then it was given up */
-        g_assert_cmpint(now_ms() - begin, >=, 1000);
+        g_assert_cmpint(now_ms() - begin, >=, LISTING_MS);
         g_assert_true(is_event_device(&resp));
     } else {
         vmsg_init(&req, 0, VIRTIO_MSG_GET_DEVICE_INFO, 0, 0);
@@ -766,19 +868,87 @@ static void test_not_while_listing(void)
     vmsg_test_stop(&t);
 }
 
+/* A window without devices may be followed by one with some */
+static void test_not_between_windows(void)
+{
+    struct virtio_msg msg;
+    VMsgDevices d;
+    gint64 begin;
+    VMsgTest t;
+
+    start(&t, VMSG_WIRE_2025, "", "-device virtio-rng-device,bus=link0.9 ");
+    vmsg_get(t.link, &msg);
+    g_assert_true(is_ping(&msg));
+    begin = now_ms();
+    d = vmsg_get_devices(t.link, 0, 8);
+    g_assert_cmphex(d.bitmap[0], ==, 0);
+    g_assert_cmpuint(d.next, ==, 8);
+    if (!quiet(&t, &msg)) {
+        g_assert_cmpint(now_ms() - begin, >=, LISTING_MS);
+        g_assert_true(is_event_device(&msg));
+    } else {
+        g_assert_cmphex(vmsg_get_devices(t.link, 8, 8).bitmap[0], ==, 2);
+        vmsg_get_info(t.link, 9);
+        vmsg_wait_event(t.link, BUS, VIRTIO_MSG_BUS_EVENT_DEVICE, 0, NULL);
+    }
+    vmsg_test_stop(&t);
+}
+
+/* Who has asked on is told, and does not wait for others to give up */
+static void test_after_listing(void)
+{
+    struct virtio_msg msg;
+    gint64 begin, took;
+    VMsgTest t;
+    int i;
+
+    start(&t, VMSG_WIRE_2025, "", RNG);
+    vmsg_get(t.link, &msg);
+    g_assert_true(is_ping(&msg));
+    for (i = 0; i < TRIES; i++) {
+        g_autofree char *id = g_strdup_printf("hot%d", i);
+
+        begin = now_ms();
+        g_assert_cmphex(vmsg_get_devices(t.link, 0, 32).bitmap[0] & 1, ==, 1);
+        vmsg_get_info(t.link, 0);
+        vmsg_wait_event(t.link, BUS, VIRTIO_MSG_BUS_EVENT_DEVICE, 0, NULL);
+        took = now_ms() - begin;
+        if (took < LISTING_MS) {
+            break;
+        }
+        /* For the next one */
+        qtest_qmp_device_add(t.qts, "virtio-rng-device", id, "{}");
+    }
+    g_assert_cmpint(i, <, TRIES);
+    vmsg_test_stop(&t);
+}
+
 /* Who found nothing in it has no reason to ask on, and is told at once */
 static void test_empty_list(void)
 {
     struct virtio_msg msg;
+    gint64 begin;
     VMsgTest t;
+    int i;
 
     start(&t, VMSG_WIRE_2025, "", "");
     vmsg_get(t.link, &msg);
     g_assert_true(is_ping(&msg));
-    g_assert_cmpuint(vmsg_get_devices(t.link, 0, 32).next, ==, 0);
-    qtest_qmp_device_add(t.qts, "virtio-rng-device", "hot", "{}");
-    vmsg_get(t.link, &msg);
-    g_assert_true(is_event_device(&msg));
+    for (i = 0; i < TRIES; i++) {
+        begin = now_ms();
+        g_assert_cmpuint(vmsg_get_devices(t.link, 0, 32).next, ==, 0);
+        qtest_qmp_device_add(t.qts, "virtio-rng-device", "hot",
+                             "{ 'bus': 'link0.0' }");
+        vmsg_get(t.link, &msg);
+        g_assert_true(is_event_device(&msg));
+        if (now_ms() - begin < LISTING_MS) {
+            break;
+        }
+        qtest_qmp_device_del(t.qts, "hot");
+        vmsg_get(t.link, &msg);
+        g_assert_true(is_event_device(&msg));
+    }
+    g_assert_cmpint(i, <, TRIES);
     vmsg_test_stop(&t);
 }
 
@@ -797,6 +967,150 @@ static void test_list_without_end(void)
     vmsg_test_stop(&t);
 }
 
+/* The next driver side has to say something first, too */
+static void test_again(void)
+{
+    static const uint16_t states[] = {
+        VIRTIO_MSG_DEVICE_REMOVED, VIRTIO_MSG_DEVICE_ADDED,
+    };
+    struct virtio_msg msg;
+    VMsgQueue q;
+    VMsgTest t;
+    size_t i;
+
+    start(&t, VMSG_WIRE_2025, "", RNG);
+    vmsg_get(t.link, &msg);
+    answer_ping(t.link, &msg);
+    vmsg_wait_event(t.link, BUS, VIRTIO_MSG_BUS_EVENT_DEVICE, 0, NULL);
+    vmsg_rng_up(t.link, 0, 0, &q);
+
+    vmsg_link_tell(t.link, VMSG_DRIVER_ID, -1);
+    vmsg_settle(&t);
+    vmsg_link_tell(t.link, VMSG_DRIVER_ID, t.link->to_driver);
+    g_assert_true(quiet(&t, &msg));
+    vmsg_ping(t.link);
+    for (i = 0; i < G_N_ELEMENTS(states); i++) {
+        vmsg_wait_event(t.link, BUS, VIRTIO_MSG_BUS_EVENT_DEVICE, 0, &msg);
+        g_assert_cmpuint(GUINT16_FROM_LE(msg.event_device.state), ==,
+                         states[i]);
+    }
+    vmsg_test_stop(&t);
+}
+
+/* A driver that has devices in use and says nothing is asked */
+static void start_with_pings(VMsgTest *t, VMsgQueue *q)
+{
+    struct virtio_msg msg;
+
+    start(t, VMSG_WIRE_2025, ",ping-interval=30", RNG);
+    vmsg_get(t->link, &msg);
+    g_assert_true(is_ping(&msg));
+    answer_ping(t->link, &msg);
+    vmsg_wait_event(t->link, BUS, VIRTIO_MSG_BUS_EVENT_DEVICE, 0, NULL);
+    vmsg_rng_up(t->link, 0, 0, q);
+}
+
+static void test_news_after_ping(void)
+{
+    struct virtio_msg msg;
+    gint64 begin;
+    VMsgQueue q;
+    VMsgTest t;
+
+    start_with_pings(&t, &q);
+    /* What has come so far is of no matter any more */
+    quiet(&t, &msg);
+    begin = now_ms();
+    vmsg_ping(t.link);
+    vmsg_get(t.link, &msg);
+    g_assert_true(is_ping(&msg));
+    qtest_qmp_device_add(t.qts, "virtio-rng-device", "hot", "{}");
+    vmsg_get(t.link, &msg);
+    g_assert_true(is_event_device(&msg));
+    g_assert_cmpint(now_ms() - begin, >=, 100);
+    vmsg_test_stop(&t);
+}
+
+static void test_ping_after_news(void)
+{
+    struct virtio_msg msg;
+    gint64 begin;
+    VMsgQueue q;
+    VMsgTest t;
+    int i;
+
+    start_with_pings(&t, &q);
+    for (i = 0; i < TRIES; i++) {
+        g_autofree char *id = g_strdup_printf("hot%d", i);
+
+        quiet(&t, &msg);
+        begin = now_ms();
+        vmsg_ping(t.link);
+        qtest_qmp_device_add(t.qts, "virtio-rng-device", id, "{}");
+        vmsg_get(t.link, &msg);
+        if (is_ping(&msg)) {
+            /* It was faster */
+            vmsg_wait_event(t.link, BUS, VIRTIO_MSG_BUS_EVENT_DEVICE, 0, NULL);
+            continue;
+        }
+        g_assert_true(is_event_device(&msg));
+        vmsg_get(t.link, &msg);
+        g_assert_true(is_ping(&msg));
+        g_assert_cmpint(now_ms() - begin, >=, 100);
+        break;
+    }
+    vmsg_test_stop(&t);
+}
+
+/*
+ * Tokens (Q-02), on both wires
+ */
+
+/* All requests have the same, and events whatever comes to mind */
+static void test_same_token(void)
+{
+    static const uint16_t tokens[] = { 0, 1, 0xffff };
+    struct virtio_msg msg;
+    VMsgBuffer buf;
+    VMsgQueue q;
+    VMsgWire wire;
+    uint16_t id;
+    VMsgTest t;
+    size_t i;
+
+    for (wire = VMSG_WIRE_2025; wire <= VMSG_WIRE_2026; wire++) {
+        start(&t, wire, "", RNG);
+        vmsg_rng_up(t.link, 0, 0, &q);
+        for (i = 0; i < 10; i++) {
+            vmsg_init(&msg, 0, VIRTIO_MSG_GET_DEVICE_STATUS, 0, 0);
+            msg.token = GUINT16_TO_LE(1);
+            g_assert_true(vmsg_try_put(t.link, &msg));
+        }
+        vmsg_link_ring(t.link);
+        for (i = 0; i < 10; i++) {
+            do {
+                vmsg_get(t.link, &msg);
+            } while (!(msg.type & VIRTIO_MSG_TYPE_RESPONSE));
+            g_assert_cmpuint(msg.msg_id, ==, VIRTIO_MSG_GET_DEVICE_STATUS);
+            g_assert_cmpuint(GUINT16_FROM_LE(msg.token), ==, 1);
+        }
+
+        buf = (VMsgBuffer) {
+            .addr = vmsg_link_alloc(t.link, 64), .len = 64,
+            .device_writes = true,
+        };
+        for (i = 0; i < G_N_ELEMENTS(tokens); i++) {
+            id = vmsg_queue_add(&q, &buf, 1);
+            vmsg_init(&msg, 0, VIRTIO_MSG_EVENT_AVAIL, 0,
+                      sizeof(msg.event_avail));
+            msg.token = GUINT16_TO_LE(tokens[i]);
+            vmsg_send(t.link, &msg);
+            g_assert_cmpuint(vmsg_queue_wait(&q, id), ==, 64);
+        }
+        vmsg_test_stop(&t);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -813,15 +1127,24 @@ int main(int argc, char **argv)
     TEST("vqueue/disabled", test_vqueue_disabled);
     TEST("vqueue/reset", test_vqueue_reset);
     TEST("vqueue/2025-07", test_vqueue_2025_07);
+    TEST("features/offered", test_features_offered);
     TEST("config/generation", test_generation);
     TEST("shm", test_shm);
     TEST("config/news", test_config_news);
     TEST("config/choice", test_config_choice);
+    TEST("config/own-status", test_config_own_status);
+    TEST("config/own-and-news", test_config_own_and_news);
     TEST("pace/hello", test_hello);
     TEST("pace/one-by-one", test_one_by_one);
     TEST("pace/not-while-listing", test_not_while_listing);
+    TEST("pace/not-between-windows", test_not_between_windows);
+    TEST("pace/after-listing", test_after_listing);
     TEST("pace/empty-list", test_empty_list);
     TEST("pace/list-without-end", test_list_without_end);
+    TEST("pace/again", test_again);
+    TEST("pace/news-after-ping", test_news_after_ping);
+    TEST("pace/ping-after-news", test_ping_after_news);
+    TEST("same-token", test_same_token);
 #undef TEST
 
     return g_test_run();
