@@ -163,7 +163,7 @@ static void test_realize_slot_again(void)
     VMsgQueue q;
     VMsgTest t;
 
-    vmsg_test_start(&t, "", "-device virtio-rng-device,id=rng0 ");
+    vmsg_test_start(&t, ",slots=1", "-device virtio-rng-device,id=rng0 ");
     vmsg_rng_up(t.link, 0, 0, &q);
     vmsg_rng_read(&q);
 
@@ -176,6 +176,9 @@ static void test_realize_slot_again(void)
     g_assert_false(plugged(&t, 0));
     qtest_qmp_device_add(t.qts, "virtio-rng-device", "rng1", "{}");
     g_assert_true(plugged(&t, 1));
+    /* Nor when no other one is left */
+    qtest_qmp_device_add(t.qts, "virtio-rng-device", "rng2", "{}");
+    g_assert_true(plugged(&t, 2));
     vmsg_test_stop(&t);
 }
 
