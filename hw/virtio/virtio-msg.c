@@ -624,14 +624,16 @@ static bool virtio_msg_set_config(VirtIOMSGSlot *slot,
         memcpy(vdev->config + offset, req->config.data, length);
         virtio_bus_set_vdev_config(&slot->bus, vdev->config);
         /*
-         * What the driver wrote is no news to it, even where the device made
-         * something else of it, or tells: the answer shows that (T-22).
+         * What the driver wrote is no news to it, even if the device tells
+         * (T-22).  What else there is of it now has a generation of its own.
          */
         slot->event_config = news;
-        virtio_bus_get_vdev_config(&slot->bus, vdev->config);
-        memcpy(slot->config, vdev->config, vdev->config_len);
+        memcpy(slot->config + offset, req->config.data, length);
+        virtio_msg_slot_update_config(slot);
     }
     virtio_msg_config_response(slot, req, offset, length, resp);
+    /* As it came, whatever the device made of it (T-10) */
+    memcpy(resp->config.data, req->config.data, length);
     return true;
 }
 

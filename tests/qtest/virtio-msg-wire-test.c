@@ -652,7 +652,7 @@ static void test_config_news(void)
 static void test_config_choice(void)
 {
     struct virtio_input_config config = { .select = VIRTIO_INPUT_CFG_ID_NAME };
-    uint32_t generation;
+    uint32_t generation, before;
     VMsgWire wire;
     VMsgTest t;
 
@@ -661,9 +661,12 @@ static void test_config_choice(void)
         vmsg_negotiate(t.link, 0, 0);
         vmsg_driver_ok(t.link, 0);
         vmsg_drop_events(t.link);
-        vmsg_get_config(t.link, 0, 0, 8, NULL, &generation);
+        vmsg_get_config(t.link, 0, 0, 8, NULL, &before);
+        generation = before;
         g_assert_cmpuint(vmsg_set_config(t.link, 0, 0, 2, &config,
                                          &generation), ==, 2);
+        /* More has changed than was written (T-11) */
+        g_assert_cmpuint(generation, !=, before);
         vmsg_get_config(t.link, 0, 2, 1, &config.size, NULL);
         g_assert_cmpuint(config.size, >, 0);
         g_assert_false(take_event_config(&t, generation));
@@ -733,6 +736,44 @@ static void test_config_own_and_news(void)
         vmsg_wait_event(t.link, 0, VIRTIO_MSG_EVENT_CONFIG, 0, &msg);
         g_assert_cmphex(GUINT32_FROM_LE(msg.event_config.status) &
                         VIRTIO_CONFIG_S_NEEDS_RESET, !=, 0);
+        vmsg_test_stop(&t);
+    }
+}
+
+/* T-10, T-11: the answer has what was sent, and the generation what became */
+static void test_config_echo(void)
+{
+    const uint32_t at = offsetof(struct virtio_blk_config, capacity);
+    uint64_t before, after, wanted = GUINT64_TO_LE(0x0123456789abcdef);
+    uint32_t generation, now;
+    struct virtio_msg req, resp;
+    VMsgWire wire;
+    VMsgTest t;
+
+    for (wire = VMSG_WIRE_2025; wire <= VMSG_WIRE_2026; wire++) {
+        start(&t, wire, "",
+              "-blockdev driver=null-co,node-name=disk0,size=1048576 "
+              "-device virtio-blk-device,drive=disk0 ");
+        vmsg_negotiate(t.link, 0, 0);
+        vmsg_get_config(t.link, 0, at, 8, &before, &generation);
+
+        vmsg_init(&req, 0, VIRTIO_MSG_SET_CONFIG, 0,
+                  offsetof(struct virtio_msg_config, data) + sizeof(wanted));
+        req.config.generation = GUINT32_TO_LE(generation);
+        req.config.offset = GUINT32_TO_LE(at);
+        req.config.length = GUINT32_TO_LE(sizeof(wanted));
+        memcpy(req.config.data, &wanted, sizeof(wanted));
+        vmsg_request(t.link, &req, &resp);
+        g_assert_cmpuint(GUINT32_FROM_LE(resp.config.length), ==,
+                         sizeof(wanted));
+        g_assert_cmpmem(resp.config.data, sizeof(wanted), &wanted,
+                        sizeof(wanted));
+
+        /* A disk does not grow by that */
+        vmsg_get_config(t.link, 0, at, 8, &after, &now);
+        g_assert_cmphex(after, ==, before);
+        g_assert_cmpuint(now, !=, generation);
+        g_assert_cmpuint(now, ==, GUINT32_FROM_LE(resp.config.generation));
         vmsg_test_stop(&t);
     }
 }
@@ -1132,6 +1173,7 @@ int main(int argc, char **argv)
     TEST("shm", test_shm);
     TEST("config/news", test_config_news);
     TEST("config/choice", test_config_choice);
+    TEST("config/echo", test_config_echo);
     TEST("config/own-status", test_config_own_status);
     TEST("config/own-and-news", test_config_own_and_news);
     TEST("pace/hello", test_hello);
