@@ -943,7 +943,7 @@ static void test_not_between_windows(void)
     vmsg_test_stop(&t);
 }
 
-/* Who has asked on is told, and does not wait for others to give up */
+/* A driver that has asked on is told at once */
 static void test_after_listing(void)
 {
     struct virtio_msg msg;
@@ -972,7 +972,7 @@ static void test_after_listing(void)
     vmsg_test_stop(&t);
 }
 
-/* Who found nothing in it has no reason to ask on, and is told at once */
+/* A driver that found nothing has no reason to ask on, and is told at once */
 static void test_empty_list(void)
 {
     struct virtio_msg msg;

@@ -168,7 +168,7 @@ struct virtio_msg_reach {
  * @told: the log says that it is not the one that it should be
  *
  * A bus sets the first five before virtio_msg_link_init().  @wire can change at
- * any time; who has begun with one keeps to it.
+ * any time; a device that was found with one keeps it.
  */
 struct virtio_msg_link {
 	struct device *dev;
