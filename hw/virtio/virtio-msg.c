@@ -75,6 +75,11 @@ static bool virtio_msg_is_bus(const struct virtio_msg *msg)
  * Sending
  */
 
+static void virtio_msg_set_payload(struct virtio_msg *msg, size_t payload)
+{
+    msg->msg_size = cpu_to_le16(VIRTIO_MSG_HDR_SIZE + payload);
+}
+
 static void virtio_msg_init(struct virtio_msg *msg, uint8_t type, uint8_t id,
                             uint16_t dev_num, size_t payload)
 {
@@ -82,12 +87,7 @@ static void virtio_msg_init(struct virtio_msg *msg, uint8_t type, uint8_t id,
     msg->type = type;
     msg->msg_id = id;
     msg->dev_num = cpu_to_le16(dev_num);
-    msg->msg_size = cpu_to_le16(VIRTIO_MSG_HDR_SIZE + payload);
-}
-
-static void virtio_msg_set_payload(struct virtio_msg *msg, size_t payload)
-{
-    msg->msg_size = cpu_to_le16(VIRTIO_MSG_HDR_SIZE + payload);
+    virtio_msg_set_payload(msg, payload);
 }
 
 bool virtio_msg_send(VirtIOMSG *s, const struct virtio_msg *msg)
@@ -1059,19 +1059,19 @@ static bool virtio_msg_bus_get_devices(VirtIOMSG *s,
     devices.count = count;
     /* A window can reach beyond the last number that there is */
     end = MIN(offset + count, VIRTIO_MSG_MAX_DEVICES);
-    /* Straight to the window that has the next device, if there is one */
-    n = virtio_msg_next_device(s, offset + MAX(count, align));
-    devices.next_offset = n < VIRTIO_MSG_MAX_DEVICES ? ROUND_DOWN(n, align) : 0;
 
     virtio_msg_response_init(&resp, req);
     virtio_msg_set_payload(&resp, head + DIV_ROUND_UP(count, BITS_PER_BYTE));
-    s->wire->put_devices(&resp, &devices);
     for (n = virtio_msg_next_device(s, offset); n < end;
          n = virtio_msg_next_device(s, n + 1)) {
         resp.get_devices_resp.bitmap[(n - offset) / BITS_PER_BYTE] |=
             1 << ((n - offset) % BITS_PER_BYTE);
         any = true;
     }
+    /* Straight to the window that has the next device, if there is one */
+    n = virtio_msg_next_device(s, MAX(n, offset + MAX(count, align)));
+    devices.next_offset = n < VIRTIO_MSG_MAX_DEVICES ? ROUND_DOWN(n, align) : 0;
+    s->wire->put_devices(&resp, &devices);
     if (any || devices.next_offset) {
         virtio_msg_pace_list(&s->pace);
     }
@@ -1529,6 +1529,7 @@ static bool virtio_msg_choose_wire(VirtIOMSG *s, Error **errp)
     const char *name = VirtioMsgWire_str(s->link->wire);
     uint16_t max = virtio_msg_bus_max_msg_size(s->link);
 
+    s->wire = virtio_msg_wires[s->link->wire];
     if (max < s->wire->min_max_msg_size) {
         error_setg(errp, "wire=%s needs messages of %u bytes, and %s carries "
                    "no more than %u", name, s->wire->min_max_msg_size,
@@ -1556,7 +1557,6 @@ static void virtio_msg_realize(DeviceState *dev, Error **errp)
         return;
     }
     s->link = VIRTIO_MSG_BUS_DEVICE(qdev_get_parent_bus(dev)->parent);
-    s->wire = virtio_msg_wires[s->link->wire];
     if (!virtio_msg_choose_wire(s, errp)) {
         return;
     }
