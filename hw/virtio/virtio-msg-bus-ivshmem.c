@@ -16,7 +16,7 @@
 #include "hw/qdev-properties.h"
 #include "hw/qdev-properties-system.h"
 #include "hw/virtio/virtio-msg-bus.h"
-#include "hw/virtio/virtio-msg-fifo.h"
+#include "hw/virtio/virtio-msg-ring.h"
 #include "hw/virtio/virtio-msg-guard.h"
 #include "hw/virtio/virtio-msg-ivshmem.h"
 #include "hw/pci/pci.h"
@@ -74,7 +74,7 @@ struct VirtIOMSGBusIvshmem {
 
     VirtIOMSGVFIO *vfio;
     VirtIOMSGIvshmem *ivshmem;
-    VirtIOMSGFifo fifo;             /* valid while the link is up */
+    VirtIOMSGRing ring;             /* valid while the link is up */
     uint32_t driver;                /* the one announced last, or NO_PEER */
 
     /* What has been said of the ids since the link is up; once each */
@@ -249,7 +249,7 @@ static char *virtio_msg_bus_ivshmem_nobody(VirtIOMSGBusIvshmem *s,
 static char *virtio_msg_bus_ivshmem_silence(VirtIOMSGBusIvshmem *s,
                                             uint32_t driver)
 {
-    unsigned waiting = virtio_msg_fifo_rx_used(&s->fifo);
+    unsigned waiting = virtio_msg_ring_rx_used(&s->ring);
     g_autofree char *block = NULL;
     g_autofree char *check = NULL;
 
@@ -322,8 +322,8 @@ static void virtio_msg_bus_ivshmem_unheard(void *opaque)
     VirtIOMSGBusIvshmem *s = opaque;
 
     if (virtio_msg_bus_ivshmem_nothing_came(s) &&
-        (virtio_msg_fifo_tx_used(&s->fifo) ||
-         virtio_msg_fifo_rx_used(&s->fifo))) {
+        (virtio_msg_ring_tx_used(&s->ring) ||
+         virtio_msg_ring_rx_used(&s->ring))) {
         g_autofree char *what =
             virtio_msg_bus_ivshmem_silence(s, ids_driver(s->ivshmem));
 
@@ -350,10 +350,10 @@ virtio_msg_bus_ivshmem_send(VirtIOMSGBusDevice *link,
 {
     VirtIOMSGBusIvshmem *s = VIRTIO_MSG_BUS_IVSHMEM(link);
 
-    switch (virtio_msg_fifo_put(&s->fifo, msg, le16_to_cpu(msg->msg_size))) {
-    case VIRTIO_MSG_FIFO_OK:
+    switch (virtio_msg_ring_put(&s->ring, msg, le16_to_cpu(msg->msg_size))) {
+    case VIRTIO_MSG_RING_OK:
         return VIRTIO_MSG_BUS_SEND_OK;
-    case VIRTIO_MSG_FIFO_FULL:
+    case VIRTIO_MSG_RING_FULL:
         return VIRTIO_MSG_BUS_SEND_FULL;
     default:
         return VIRTIO_MSG_BUS_SEND_BAD;
@@ -366,11 +366,11 @@ static VirtIOMSGBusRecv virtio_msg_bus_ivshmem_recv(VirtIOMSGBusDevice *link,
 {
     VirtIOMSGBusIvshmem *s = VIRTIO_MSG_BUS_IVSHMEM(link);
 
-    *arrived = VIRTIO_MSG_FIFO_SLOT_SIZE;
-    switch (virtio_msg_fifo_get(&s->fifo, msg)) {
-    case VIRTIO_MSG_FIFO_OK:
+    *arrived = VIRTIO_MSG_RING_SLOT_SIZE;
+    switch (virtio_msg_ring_get(&s->ring, msg)) {
+    case VIRTIO_MSG_RING_OK:
         return VIRTIO_MSG_BUS_RECV_OK;
-    case VIRTIO_MSG_FIFO_EMPTY:
+    case VIRTIO_MSG_RING_EMPTY:
         return VIRTIO_MSG_BUS_RECV_EMPTY;
     default:
         return VIRTIO_MSG_BUS_RECV_BAD;
@@ -433,10 +433,10 @@ static void virtio_msg_bus_ivshmem_start(VirtIOMSGBusIvshmem *s)
 {
     VirtIOMSGBusDevice *link = VIRTIO_MSG_BUS_DEVICE(s);
 
-    virtio_msg_fifo_init_spsc(&s->fifo, s->ivshmem->mem + DEVICE_QUEUE_OFFSET,
+    virtio_msg_ring_init_spsc(&s->ring, s->ivshmem->mem + DEVICE_QUEUE_OFFSET,
                               s->ivshmem->mem + DRIVER_QUEUE_OFFSET,
                               s->reset_queues);
-    virtio_msg_fifo_set_barriers(&s->fifo, s->ivshmem->barriers);
+    virtio_msg_ring_set_barriers(&s->ring, s->ivshmem->barriers);
     ids_announce(s->ivshmem);
     s->driver = NO_PEER;
     s->said_contradiction = false;
@@ -740,9 +740,9 @@ static void virtio_msg_bus_ivshmem_fill_info(VirtIOMSGBusDevice *link,
     if (link->up) {
         info->advice = virtio_msg_bus_ivshmem_advice(s, driver);
         info->to_peer =
-            virtio_msg_bus_ivshmem_fill(virtio_msg_fifo_tx_used(&s->fifo));
+            virtio_msg_bus_ivshmem_fill(virtio_msg_ring_tx_used(&s->ring));
         info->from_peer =
-            virtio_msg_bus_ivshmem_fill(virtio_msg_fifo_rx_used(&s->fifo));
+            virtio_msg_bus_ivshmem_fill(virtio_msg_ring_rx_used(&s->ring));
     }
     if (s->mem) {
         backing = virtio_msg_bus_ivshmem_backing(s);
@@ -895,7 +895,7 @@ static void virtio_msg_bus_ivshmem_class_init(ObjectClass *oc, void *data)
     k->kick = virtio_msg_bus_ivshmem_kick;
     k->get_dma_as = virtio_msg_bus_ivshmem_get_dma_as;
     k->fill_info = virtio_msg_bus_ivshmem_fill_info;
-    k->max_msg_size = VIRTIO_MSG_FIFO_SLOT_SIZE;
+    k->max_msg_size = VIRTIO_MSG_RING_SLOT_SIZE;
 
     object_class_property_set_description(oc, "dev",
         "PCI address of an ivshmem-doorbell bound to vfio-pci");

@@ -105,7 +105,7 @@ static void bar_wmb(void)
 #endif
 }
 
-static const VirtIOMSGFifoBarriers bar_barriers = {
+static const VirtIOMSGRingBarriers bar_barriers = {
     .rmb = bar_rmb,
     .wmb = bar_wmb,
 };

@@ -6,7 +6,7 @@
 
 #include "qemu/osdep.h"
 #include <time.h>
-#include "hw/virtio/virtio-msg-fifo.h"
+#include "hw/virtio/virtio-msg-ring.h"
 
 /*
  * Both ends in one thread, so that this is the code alone: what it costs to
@@ -44,14 +44,14 @@ static uint8_t *new_page(void)
 
 int main(void)
 {
-    QEMU_ALIGNED(8) uint8_t msg[VIRTIO_MSG_FIFO_SLOT_SIZE] = { 0 };
+    QEMU_ALIGNED(8) uint8_t msg[VIRTIO_MSG_RING_SLOT_SIZE] = { 0 };
     uint8_t *there = new_page(), *back = new_page();
     double put[RUNS], get[RUNS];
-    VirtIOMSGFifo driver, device;
+    VirtIOMSGRing driver, device;
     unsigned run, round, i;
 
-    virtio_msg_fifo_init_spsc(&driver, there, back, true);
-    virtio_msg_fifo_init_spsc(&device, back, there, false);
+    virtio_msg_ring_init_spsc(&driver, there, back, true);
+    virtio_msg_ring_init_spsc(&device, back, there, false);
     for (run = 0; run < RUNS; run++) {
         put[run] = 0;
         get[run] = 0;
@@ -59,13 +59,13 @@ int main(void)
             double start = now_ns(), middle;
 
             for (i = 0; i < MESSAGES; i++) {
-                g_assert(virtio_msg_fifo_put(&driver, msg, sizeof(msg)) ==
-                         VIRTIO_MSG_FIFO_OK);
+                g_assert(virtio_msg_ring_put(&driver, msg, sizeof(msg)) ==
+                         VIRTIO_MSG_RING_OK);
             }
             middle = now_ns();
             for (i = 0; i < MESSAGES; i++) {
-                g_assert(virtio_msg_fifo_get(&device, msg) ==
-                         VIRTIO_MSG_FIFO_OK);
+                g_assert(virtio_msg_ring_get(&device, msg) ==
+                         VIRTIO_MSG_RING_OK);
             }
             put[run] += middle - start;
             get[run] += now_ns() - middle;

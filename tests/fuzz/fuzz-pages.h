@@ -8,10 +8,10 @@
 #define TESTS_FUZZ_PAGES_H
 
 #include "fuzz-input.h"
-#include "hw/virtio/virtio-msg-fifo.h"
+#include "hw/virtio/virtio-msg-ring.h"
 
 #define FUZZ_PAGE   VIRTIO_MSG_SPSC_PAGE_SIZE
-#define FUZZ_SLOT   VIRTIO_MSG_FIFO_SLOT_SIZE
+#define FUZZ_SLOT   VIRTIO_MSG_RING_SLOT_SIZE
 
 /**
  * fuzz_pages: make pages that no access leaves unnoticed

@@ -80,7 +80,7 @@ typedef struct Device {
 static struct virtio_msg_amp amp;
 static struct device parent;
 static uint8_t *pages[2];       /* the driver queue and the device queue */
-static VirtIOMSGFifo fifo;      /* the device side's */
+static VirtIOMSGRing ring;      /* the device side's */
 static Device devices[NUM_DEVICES];
 static FuzzInput in;
 static Wire wire;               /* what the device side speaks */
@@ -108,7 +108,7 @@ static void interrupt(void)
 
 static void send_message(const struct virtio_msg *msg)
 {
-    virtio_msg_fifo_put(&fifo, msg, VIRTIO_MSG_FIFO_SLOT_SIZE);
+    virtio_msg_ring_put(&ring, msg, VIRTIO_MSG_RING_SLOT_SIZE);
 }
 
 static size_t answer_info(u16 num, struct virtio_msg *resp)
@@ -254,12 +254,12 @@ static bool take_request(struct virtio_msg *req)
 {
     u16 size;
 
-    if (virtio_msg_fifo_get(&fifo, req) != VIRTIO_MSG_FIFO_OK) {
+    if (virtio_msg_ring_get(&ring, req) != VIRTIO_MSG_RING_OK) {
         return false;
     }
     size = le16_to_cpu(req->msg_size);
-    expect(size >= VIRTIO_MSG_HDR_SIZE && size <= VIRTIO_MSG_FIFO_SLOT_SIZE);
-    return size >= VIRTIO_MSG_HDR_SIZE && size <= VIRTIO_MSG_FIFO_SLOT_SIZE;
+    expect(size >= VIRTIO_MSG_HDR_SIZE && size <= VIRTIO_MSG_RING_SLOT_SIZE);
+    return size >= VIRTIO_MSG_HDR_SIZE && size <= VIRTIO_MSG_RING_SLOT_SIZE;
 }
 
 static void step_answer(uint8_t how)
@@ -281,7 +281,7 @@ static void step_answer(uint8_t how)
                                          : answer_transport(&req, &resp);
     resp.msg_size = cpu_to_le16(VIRTIO_MSG_HDR_SIZE + len);
     if (how) {
-        uint8_t at = fuzz_u8(&in) % VIRTIO_MSG_FIFO_SLOT_SIZE;
+        uint8_t at = fuzz_u8(&in) % VIRTIO_MSG_RING_SLOT_SIZE;
 
         ((uint8_t *)&resp)[at] = fuzz_u8(&in);
     }
@@ -303,7 +303,7 @@ static void send_event(u8 type, u8 id, u16 dev, u32 first, size_t len)
 
 static void attach_device_side(bool reset)
 {
-    virtio_msg_fifo_init_spsc(&fifo, pages[1], pages[0], reset);
+    virtio_msg_ring_init_spsc(&ring, pages[1], pages[0], reset);
 }
 
 static void step(void)
@@ -318,10 +318,10 @@ static void step(void)
         step_answer(op >> 4);
         break;
     case STEP_IGNORE:
-        virtio_msg_fifo_get(&fifo, &msg);
+        virtio_msg_ring_get(&ring, &msg);
         break;
     case STEP_MESSAGE:
-        fuzz_bytes(&in, &msg, fuzz_u8(&in) % (VIRTIO_MSG_FIFO_SLOT_SIZE + 1));
+        fuzz_bytes(&in, &msg, fuzz_u8(&in) % (VIRTIO_MSG_RING_SLOT_SIZE + 1));
         send_message(&msg);
         break;
     case STEP_USED:
@@ -541,12 +541,12 @@ void virtio_msg_disarm(struct virtio_msg_device *vmdev)
     kernel_sleep(1);
 }
 
-static void ring(struct virtio_msg_amp *link)
+static void kick(struct virtio_msg_amp *link)
 {
     g_assert_true(link == &amp);
 }
 
-static const struct virtio_msg_amp_ops amp_ops = { .ring = ring };
+static const struct virtio_msg_amp_ops amp_ops = { .ring = kick };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -34,7 +34,7 @@ enum {
 
 typedef struct End {
     bool linux_side;
-    VirtIOMSGFifo fifo;
+    VirtIOMSGRing ring;
     struct virtio_msg_spsc spsc;
 } End;
 
@@ -45,12 +45,12 @@ typedef struct Pair {
     End reader;
 } Pair;
 
-static int from_qemu(VirtIOMSGFifoResult ret)
+static int from_qemu(VirtIOMSGRingResult ret)
 {
     switch (ret) {
-    case VIRTIO_MSG_FIFO_OK:
+    case VIRTIO_MSG_RING_OK:
         return 1;
-    case VIRTIO_MSG_FIFO_BAD_INDEX:
+    case VIRTIO_MSG_RING_BAD_INDEX:
         return -EPROTO;
     default:
         return 0;
@@ -67,7 +67,7 @@ static void attach_writer(Pair *p, bool zero)
     if (end->linux_side) {
         virtio_msg_spsc_attach_writer(&end->spsc, p->page);
     } else {
-        virtio_msg_fifo_init_spsc(&end->fifo, p->page, p->unused, false);
+        virtio_msg_ring_init_spsc(&end->ring, p->page, p->unused, false);
     }
 }
 
@@ -87,8 +87,8 @@ static void attach_reader(Pair *p)
         if (GUINT32_FROM_LE(head) >= VIRTIO_MSG_SPSC_NUM_SLOTS) {
             memset(p->page + VIRTIO_MSG_SPSC_TAIL, 0, sizeof(head));
         }
-        virtio_msg_fifo_init_spsc(&end->fifo, p->unused, p->page, false);
-        virtio_msg_fifo_discard(&end->fifo);
+        virtio_msg_ring_init_spsc(&end->ring, p->unused, p->page, false);
+        virtio_msg_ring_discard(&end->ring);
     }
 }
 
@@ -98,7 +98,7 @@ static int put(Pair *p, const u64 *msg)
     int room, ret;
 
     if (!end->linux_side) {
-        return from_qemu(virtio_msg_fifo_put(&end->fifo, msg, FUZZ_SLOT));
+        return from_qemu(virtio_msg_ring_put(&end->ring, msg, FUZZ_SLOT));
     }
 
     room = virtio_msg_spsc_room(&end->spsc);
@@ -118,7 +118,7 @@ static int get(Pair *p, u64 *msg)
     int ret;
 
     if (!end->linux_side) {
-        return from_qemu(virtio_msg_fifo_get(&end->fifo, msg));
+        return from_qemu(virtio_msg_ring_get(&end->ring, msg));
     }
 
     ret = virtio_msg_spsc_get(&end->spsc, msg, &was_full);
@@ -142,7 +142,7 @@ static void resume(Pair *p)
 
         memcpy(&head, p->page + VIRTIO_MSG_SPSC_HEAD, sizeof(head));
         if (GUINT32_FROM_LE(head) < VIRTIO_MSG_SPSC_NUM_SLOTS) {
-            virtio_msg_fifo_init_spsc(&end->fifo, p->page, p->unused, false);
+            virtio_msg_ring_init_spsc(&end->ring, p->page, p->unused, false);
         }
     } else if (virtio_msg_spsc_lost(&end->spsc)) {
         virtio_msg_spsc_resume(&end->spsc);
@@ -154,7 +154,7 @@ static void resume(Pair *p)
 
         memcpy(&tail, p->page + VIRTIO_MSG_SPSC_TAIL, sizeof(tail));
         if (GUINT32_FROM_LE(tail) < VIRTIO_MSG_SPSC_NUM_SLOTS) {
-            virtio_msg_fifo_init_spsc(&end->fifo, p->unused, p->page, false);
+            virtio_msg_ring_init_spsc(&end->ring, p->unused, p->page, false);
         }
     } else if (virtio_msg_spsc_lost(&end->spsc)) {
         virtio_msg_spsc_resume(&end->spsc);

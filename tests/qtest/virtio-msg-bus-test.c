@@ -403,7 +403,7 @@ static void test_full_queue_again_and_again(void)
     for (round = 0; round < 2 * VIRTIO_MSG_SPSC_NUM_SLOTS; round++) {
         /* Two batches: the second meets a full queue */
         for (n = 0; n < 2; n++) {
-            while (virtio_msg_fifo_tx_used(&t.link->fifo) < CAPACITY &&
+            while (virtio_msg_ring_tx_used(&t.link->ring) < CAPACITY &&
                    sent - answered < CAPACITY + 20) {
                 put_ping(t.link, sent++);
             }
@@ -635,7 +635,7 @@ static void test_garbage(void)
         vmsg_settle(&t);
         g_assert_cmpint(g_get_monotonic_time(), <, end);
     } while (shm_read(t.link, DRIVER_TAIL) != 0);
-    vmsg_link_reset_fifo(t.link);
+    vmsg_link_reset_ring(t.link);
 
     put_ping(t.link, 0x600d600d);
     vmsg_link_ring(t.link);
@@ -740,7 +740,7 @@ static void test_request_before_start(void)
     shm_write(link, DRIVER_TAIL, 30);
     shm_write(link, DEVICE_HEAD, 45);
     shm_write(link, DEVICE_TAIL, 45);
-    vmsg_link_reset_fifo(link);
+    vmsg_link_reset_ring(link);
     put_ping(link, 1234);
     vmsg_link_serve(link);
     vmsg_test_start_link(&t, link, "", "");
@@ -778,7 +778,7 @@ static void test_reset_queues(void)
     vmsg_link_serve(link);
     vmsg_test_start_link(&t, link, ",reset-queues=true", "");
     g_assert_cmpmem(link->shm, 2 * PAGE, zero, 2 * PAGE);
-    vmsg_link_reset_fifo(link);
+    vmsg_link_reset_ring(link);
     vmsg_ping(link);
     vmsg_test_stop(&t);
 }
@@ -1097,7 +1097,7 @@ static void lose_memory(VMsgTest *t)
     vmsg_link_ring(t->link);
     vmsg_wait_link(t, "link0", false);
     g_assert_cmpint(ftruncate(t->link->shm_fd, t->link->shm_size), ==, 0);
-    vmsg_link_reset_fifo(t->link);
+    vmsg_link_reset_ring(t->link);
 }
 
 static void test_server_comes_back(gconstpointer lost)

@@ -208,7 +208,7 @@ uint32_t vmsg_set_config(VMsgLink *link, uint16_t dev, uint32_t offset,
 
     vmsg_init(&req, 0, VIRTIO_MSG_SET_CONFIG, dev, head + length);
     g_assert_cmpuint(head + length, <=,
-                     VIRTIO_MSG_FIFO_SLOT_SIZE - VIRTIO_MSG_HDR_SIZE);
+                     VIRTIO_MSG_RING_SLOT_SIZE - VIRTIO_MSG_HDR_SIZE);
     req.config.generation = GUINT32_TO_LE(*generation);
     req.config.offset = GUINT32_TO_LE(offset);
     req.config.length = GUINT32_TO_LE(length);

@@ -305,7 +305,7 @@ static void sweep_send(Sweep *s, const struct virtio_msg *msg)
         g_assert_cmpuint(GUINT16_FROM_LE(resp.msg_size), >=,
                          VIRTIO_MSG_HDR_SIZE);
         g_assert_cmpuint(GUINT16_FROM_LE(resp.msg_size), <=,
-                         VIRTIO_MSG_FIFO_SLOT_SIZE);
+                         VIRTIO_MSG_RING_SLOT_SIZE);
         if (!(resp.type & RESPONSE)) {
             g_assert_cmphex(resp.msg_id & VIRTIO_MSG_ID_EVENT, !=, 0);
             continue;
@@ -430,7 +430,7 @@ static void scribble_slot(GRand *rand, uint8_t *slot)
         msg.dev_num = GUINT16_TO_LE(g_rand_int_range(rand, 0, 6));
         msg.msg_size = GUINT16_TO_LE(g_rand_int_range(rand, 8, 66));
     }
-    for (i = 0; i < VIRTIO_MSG_FIFO_SLOT_SIZE / 8; i++) {
+    for (i = 0; i < VIRTIO_MSG_RING_SLOT_SIZE / 8; i++) {
         __atomic_store_n((uint64_t *)slot + i, ((uint64_t *)&msg)[i],
                          __ATOMIC_RELAXED);
     }
@@ -453,7 +453,7 @@ static gpointer scribble_thread(gpointer opaque)
 
         scribble_slot(rand, s->link->shm + VMSG_DRIVER_QUEUE +
                             VIRTIO_MSG_SPSC_SLOTS +
-                            slot * VIRTIO_MSG_FIFO_SLOT_SIZE);
+                            slot * VIRTIO_MSG_RING_SLOT_SIZE);
         __atomic_store_n((uint32_t *)(s->link->shm + index),
                          g_rand_int_range(rand, 0, 20) ?
                          g_rand_int_range(rand, 0, 64) : g_rand_int(rand),

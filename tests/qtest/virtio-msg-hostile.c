@@ -243,7 +243,7 @@ void hostile_make_peace(Hostile *h)
      * a message to answer.
      */
     memset(link->shm + VMSG_DRIVER_QUEUE + VIRTIO_MSG_SPSC_SLOTS, 0,
-           VIRTIO_MSG_SPSC_NUM_SLOTS * VIRTIO_MSG_FIFO_SLOT_SIZE);
+           VIRTIO_MSG_SPSC_NUM_SLOTS * VIRTIO_MSG_RING_SLOT_SIZE);
     memcpy(link->shm + VMSG_DRIVER_QUEUE + VIRTIO_MSG_SPSC_SLOTS, &msg,
            sizeof(msg));
     __atomic_store_n(device_head, UINT32_MAX, __ATOMIC_RELEASE);
@@ -274,7 +274,7 @@ void hostile_make_peace(Hostile *h)
     __atomic_store_n(device_tail,
                      __atomic_load_n(device_head, __ATOMIC_ACQUIRE),
                      __ATOMIC_RELEASE);
-    vmsg_link_reset_fifo(link);
+    vmsg_link_reset_ring(link);
     vmsg_drop_events(link);
 
     msg.ping.data = GUINT32_TO_LE(mark);

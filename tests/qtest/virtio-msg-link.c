@@ -79,7 +79,7 @@ VMsgLink *vmsg_link_new(size_t shm_size, size_t ram_size)
 
     g_queue_init(&link->events);
     if (shm_size >= VMSG_DEVICE_QUEUE + VIRTIO_MSG_SPSC_PAGE_SIZE) {
-        vmsg_link_reset_fifo(link);
+        vmsg_link_reset_ring(link);
     }
     return link;
 }
@@ -194,9 +194,9 @@ VMsgLink *vmsg_link_next(VMsgLink *link)
     return next;
 }
 
-void vmsg_link_reset_fifo(VMsgLink *link)
+void vmsg_link_reset_ring(VMsgLink *link)
 {
-    virtio_msg_fifo_init_spsc(&link->fifo, link->shm + VMSG_DRIVER_QUEUE,
+    virtio_msg_ring_init_spsc(&link->ring, link->shm + VMSG_DRIVER_QUEUE,
                               link->shm + VMSG_DEVICE_QUEUE, false);
 }
 
@@ -236,8 +236,8 @@ void vmsg_init(struct virtio_msg *msg, uint8_t type, uint8_t id, uint16_t dev,
 
 bool vmsg_try_put(VMsgLink *link, const struct virtio_msg *msg)
 {
-    return virtio_msg_fifo_put(&link->fifo, msg, VIRTIO_MSG_FIFO_SLOT_SIZE) ==
-           VIRTIO_MSG_FIFO_OK;
+    return virtio_msg_ring_put(&link->ring, msg, VIRTIO_MSG_RING_SLOT_SIZE) ==
+           VIRTIO_MSG_RING_OK;
 }
 
 void vmsg_send(VMsgLink *link, const struct virtio_msg *msg)
@@ -248,12 +248,12 @@ void vmsg_send(VMsgLink *link, const struct virtio_msg *msg)
 
 bool vmsg_try_get(VMsgLink *link, struct virtio_msg *msg)
 {
-    VirtIOMSGFifoResult ret;
+    VirtIOMSGRingResult ret;
 
     memset(msg, 0, sizeof(*msg));
-    ret = virtio_msg_fifo_get(&link->fifo, msg);
-    g_assert_cmpint(ret, !=, VIRTIO_MSG_FIFO_BAD_INDEX);
-    return ret == VIRTIO_MSG_FIFO_OK;
+    ret = virtio_msg_ring_get(&link->ring, msg);
+    g_assert_cmpint(ret, !=, VIRTIO_MSG_RING_BAD_INDEX);
+    return ret == VIRTIO_MSG_RING_OK;
 }
 
 /* Returns false if nothing came within @timeout_ms */

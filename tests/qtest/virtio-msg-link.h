@@ -7,7 +7,7 @@
 #ifndef TESTS_VIRTIO_MSG_LINK_H
 #define TESTS_VIRTIO_MSG_LINK_H
 
-#include "hw/virtio/virtio-msg-fifo.h"
+#include "hw/virtio/virtio-msg-ring.h"
 #include "standard-headers/linux/virtio_msg.h"
 
 /*
@@ -67,7 +67,7 @@ typedef struct VMsgLink {
     int to_device;          /* eventfds: the doorbells of the two sides */
     int to_driver;
 
-    VirtIOMSGFifo fifo;
+    VirtIOMSGRing ring;
     uint16_t token;         /* of the last request */
     GQueue events;          /* struct virtio_msg; arrived, nobody asked yet */
 
@@ -164,10 +164,10 @@ bool vmsg_link_in_use(VMsgLink *link);
 VMsgLink *vmsg_link_next(VMsgLink *link);
 
 /**
- * vmsg_link_reset_fifo: forget the driver's state and go on with the memory's
+ * vmsg_link_reset_ring: forget the driver's state and go on with the memory's
  * @link: the link
  */
-void vmsg_link_reset_fifo(VMsgLink *link);
+void vmsg_link_reset_ring(VMsgLink *link);
 
 /**
  * vmsg_link_ring: ring the device side's doorbell

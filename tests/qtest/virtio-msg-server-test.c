@@ -339,7 +339,7 @@ static void test_comes_back_odd(void)
         vmsg_wait_link(&t, "link0", false);
         vmsg_server_next(&s, t.link);
         vmsg_link_serve(t.link);
-        vmsg_link_reset_fifo(t.link);
+        vmsg_link_reset_ring(t.link);
         vmsg_wait_link(&t, "link0", true);
         vmsg_ping(t.link);
         vmsg_drop_events(t.link);

@@ -9,7 +9,7 @@
 
 #include "chardev/char-fe.h"
 #include "exec/hwaddr.h"
-#include "hw/virtio/virtio-msg-fifo.h"
+#include "hw/virtio/virtio-msg-ring.h"
 #include "hw/virtio/virtio-msg-guard.h"
 
 /*
@@ -64,7 +64,7 @@ struct VirtIOMSGIvshmem {
     uint8_t *mem;       /* shared; may be Device memory: no unaligned access */
     size_t size;        /* bytes */
     VirtIOMSGGuard *guard;
-    const VirtIOMSGFifoBarriers *barriers;  /* that the memory needs, or NULL */
+    const VirtIOMSGRingBarriers *barriers;  /* that the memory needs, or NULL */
     uint16_t id;        /* ours */
 };
 

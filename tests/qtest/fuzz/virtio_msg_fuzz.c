@@ -213,7 +213,7 @@ static void put_status(Fuzz *f, uint16_t dev, uint32_t status)
 static void step_message(Fuzz *f)
 {
     QEMU_ALIGNED(8) struct virtio_msg msg = { 0 };
-    unsigned len = fuzz_u8(&f->in) % (VIRTIO_MSG_FIFO_SLOT_SIZE + 1);
+    unsigned len = fuzz_u8(&f->in) % (VIRTIO_MSG_RING_SLOT_SIZE + 1);
 
     fuzz_bytes(&f->in, &msg, len);
     put(f, &msg);
@@ -247,7 +247,7 @@ static void step_request(Fuzz *f)
     unsigned which = fuzz_u8(&f->in) % ARRAY_SIZE(known);
     uint8_t dev = fuzz_u8(&f->in);
     int payload = known[which].payload + (int8_t)fuzz_u8(&f->in);
-    int room = VIRTIO_MSG_FIFO_SLOT_SIZE - VIRTIO_MSG_HDR_SIZE;
+    int room = VIRTIO_MSG_RING_SLOT_SIZE - VIRTIO_MSG_HDR_SIZE;
 
     vmsg_init(&msg, known[which].type, known[which].id, dev, payload);
     fuzz_bytes(&f->in, msg.payload, MAX(MIN(payload, room), 0));
@@ -537,7 +537,7 @@ static bool find_message(const uint8_t *page, const struct virtio_msg *msg,
 
     for (i = 0; i < VIRTIO_MSG_SPSC_NUM_SLOTS; i++) {
         if (!memcmp(page + VIRTIO_MSG_SPSC_SLOTS +
-                    i * VIRTIO_MSG_FIFO_SLOT_SIZE, msg, len)) {
+                    i * VIRTIO_MSG_RING_SLOT_SIZE, msg, len)) {
             return true;
         }
     }
@@ -574,7 +574,7 @@ static void resync(Fuzz *f)
               sizeof(ping.ping));
     ping.token = cpu_to_le16(0x5a5a);
     ping.ping.data = cpu_to_le32(0xfeedf00d);
-    memcpy(out + VIRTIO_MSG_SPSC_SLOTS, &ping, VIRTIO_MSG_FIFO_SLOT_SIZE);
+    memcpy(out + VIRTIO_MSG_SPSC_SLOTS, &ping, VIRTIO_MSG_RING_SLOT_SIZE);
     stl_le_p(out + VIRTIO_MSG_SPSC_HEAD, 1);
     for (i = 0; i < ARRAY_SIZE(tails); i++) {
         stl_le_p(in + VIRTIO_MSG_SPSC_TAIL, tails[i]);
@@ -587,7 +587,7 @@ static void resync(Fuzz *f)
     head = ldl_le_p(in + VIRTIO_MSG_SPSC_HEAD);
     g_assert_cmpuint(head, <, VIRTIO_MSG_SPSC_NUM_SLOTS);
     stl_le_p(in + VIRTIO_MSG_SPSC_TAIL, head);
-    vmsg_link_reset_fifo(f->link);
+    vmsg_link_reset_ring(f->link);
 }
 
 static void settle(Fuzz *f)
@@ -648,7 +648,7 @@ static void step(Fuzz *f)
         step_chain(f);
         break;
     case STEP_READ:
-        virtio_msg_fifo_discard(&f->link->fifo);
+        virtio_msg_ring_discard(&f->link->ring);
         ring(f);
         break;
     case STEP_PACKET:

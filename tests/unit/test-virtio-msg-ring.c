@@ -5,9 +5,9 @@
  */
 
 #include "qemu/osdep.h"
-#include "hw/virtio/virtio-msg-fifo.h"
+#include "hw/virtio/virtio-msg-ring.h"
 
-#define SLOT        VIRTIO_MSG_FIFO_SLOT_SIZE
+#define SLOT        VIRTIO_MSG_RING_SLOT_SIZE
 #define NUM_SLOTS   VIRTIO_MSG_SPSC_NUM_SLOTS
 #define CAPACITY    (NUM_SLOTS - 1)
 #define PAGE        VIRTIO_MSG_SPSC_PAGE_SIZE
@@ -30,8 +30,8 @@ typedef struct Pair {
     size_t area_size;
     uint8_t *to_b;
     uint8_t *to_a;
-    VirtIOMSGFifo a;
-    VirtIOMSGFifo b;
+    VirtIOMSGRing a;
+    VirtIOMSGRing b;
 } Pair;
 
 static uint8_t *guarded_page(uint8_t *area, unsigned i)
@@ -55,8 +55,8 @@ static void pair_map(Pair *p)
 static void pair_init(Pair *p)
 {
     pair_map(p);
-    virtio_msg_fifo_init_spsc(&p->a, p->to_b, p->to_a, true);
-    virtio_msg_fifo_init_spsc(&p->b, p->to_a, p->to_b, false);
+    virtio_msg_ring_init_spsc(&p->a, p->to_b, p->to_a, true);
+    virtio_msg_ring_init_spsc(&p->b, p->to_a, p->to_b, false);
 }
 
 static void pair_free(Pair *p)
@@ -96,34 +96,34 @@ static Slot slot_make(uint32_t seq)
     return s;
 }
 
-static void put(VirtIOMSGFifo *fifo, uint32_t seq)
+static void put(VirtIOMSGRing *ring, uint32_t seq)
 {
     Slot s = slot_make(seq);
 
-    g_assert_cmpint(virtio_msg_fifo_put(fifo, &s, SLOT), ==,
-                    VIRTIO_MSG_FIFO_OK);
+    g_assert_cmpint(virtio_msg_ring_put(ring, &s, SLOT), ==,
+                    VIRTIO_MSG_RING_OK);
 }
 
-static void get(VirtIOMSGFifo *fifo, uint32_t seq)
+static void get(VirtIOMSGRing *ring, uint32_t seq)
 {
     Slot want = slot_make(seq);
     Slot got;
 
     memset(&got, 0x5a, sizeof(got));
-    g_assert_cmpint(virtio_msg_fifo_get(fifo, &got), ==, VIRTIO_MSG_FIFO_OK);
+    g_assert_cmpint(virtio_msg_ring_get(ring, &got), ==, VIRTIO_MSG_RING_OK);
     g_assert_cmpmem(&got, sizeof(got), &want, sizeof(want));
 }
 
-static void assert_empty(VirtIOMSGFifo *fifo)
+static void assert_empty(VirtIOMSGRing *ring)
 {
     Slot before, got;
 
     memset(&before, 0x5a, sizeof(before));
     got = before;
-    g_assert_cmpint(virtio_msg_fifo_get(fifo, &got), ==,
-                    VIRTIO_MSG_FIFO_EMPTY);
+    g_assert_cmpint(virtio_msg_ring_get(ring, &got), ==,
+                    VIRTIO_MSG_RING_EMPTY);
     g_assert_cmpmem(&got, sizeof(got), &before, sizeof(before));
-    g_assert_cmpuint(virtio_msg_fifo_rx_used(fifo), ==, 0);
+    g_assert_cmpuint(virtio_msg_ring_rx_used(ring), ==, 0);
 }
 
 static void test_layout(void)
@@ -160,12 +160,12 @@ static void test_order(void)
     assert_empty(&p.b);
     for (i = 0; i < 10; i++) {
         put(&p.a, i);
-        g_assert_cmpuint(virtio_msg_fifo_tx_used(&p.a), ==, i + 1);
-        g_assert_cmpuint(virtio_msg_fifo_rx_used(&p.b), ==, i + 1);
+        g_assert_cmpuint(virtio_msg_ring_tx_used(&p.a), ==, i + 1);
+        g_assert_cmpuint(virtio_msg_ring_rx_used(&p.b), ==, i + 1);
     }
     for (i = 0; i < 10; i++) {
         get(&p.b, i);
-        g_assert_cmpuint(virtio_msg_fifo_tx_used(&p.a), ==, 9 - i);
+        g_assert_cmpuint(virtio_msg_ring_tx_used(&p.a), ==, 9 - i);
     }
     assert_empty(&p.b);
     pair_free(&p);
@@ -200,7 +200,7 @@ static void test_wrap(void)
             while (sent - taken < level) {
                 put(&p.a, sent++);
             }
-            g_assert_cmpuint(virtio_msg_fifo_rx_used(&p.b), ==, level);
+            g_assert_cmpuint(virtio_msg_ring_rx_used(&p.b), ==, level);
             while (taken < sent) {
                 get(&p.b, taken++);
             }
@@ -231,15 +231,15 @@ static void test_full(void)
             put(&p.a, i);
         }
         memcpy(before, p.to_b, PAGE);
-        g_assert_cmpint(virtio_msg_fifo_put(&p.a, &extra, SLOT), ==,
-                        VIRTIO_MSG_FIFO_FULL);
+        g_assert_cmpint(virtio_msg_ring_put(&p.a, &extra, SLOT), ==,
+                        VIRTIO_MSG_RING_FULL);
         g_assert_cmpmem(before, PAGE, p.to_b, PAGE);
-        g_assert_cmpuint(virtio_msg_fifo_tx_used(&p.a), ==, CAPACITY);
+        g_assert_cmpuint(virtio_msg_ring_tx_used(&p.a), ==, CAPACITY);
 
         get(&p.b, 0);
         put(&p.a, CAPACITY);
-        g_assert_cmpint(virtio_msg_fifo_put(&p.a, &extra, SLOT), ==,
-                        VIRTIO_MSG_FIFO_FULL);
+        g_assert_cmpint(virtio_msg_ring_put(&p.a, &extra, SLOT), ==,
+                        VIRTIO_MSG_RING_FULL);
         for (i = 1; i <= CAPACITY; i++) {
             get(&p.b, i);
         }
@@ -260,10 +260,10 @@ static void test_rest_is_zeroed(void)
         Slot s = slot_make(n + 1);
         Slot got;
 
-        g_assert_cmpint(virtio_msg_fifo_put(&p.a, &s, lengths[n]), ==,
-                        VIRTIO_MSG_FIFO_OK);
-        g_assert_cmpint(virtio_msg_fifo_get(&p.b, &got), ==,
-                        VIRTIO_MSG_FIFO_OK);
+        g_assert_cmpint(virtio_msg_ring_put(&p.a, &s, lengths[n]), ==,
+                        VIRTIO_MSG_RING_OK);
+        g_assert_cmpint(virtio_msg_ring_get(&p.b, &got), ==,
+                        VIRTIO_MSG_RING_OK);
         g_assert_cmpmem(&got, lengths[n], &s, lengths[n]);
         for (i = lengths[n]; i < SLOT; i++) {
             g_assert_cmphex(got.bytes[i], ==, 0);
@@ -323,11 +323,11 @@ static void test_bad_head(void)
         set_word(p.to_b, VIRTIO_MSG_SPSC_HEAD, bad_indices[i]);
         memcpy(before, p.to_b, PAGE);
         got = untouched;
-        g_assert_cmpint(virtio_msg_fifo_get(&p.b, &got), ==,
-                        VIRTIO_MSG_FIFO_BAD_INDEX);
+        g_assert_cmpint(virtio_msg_ring_get(&p.b, &got), ==,
+                        VIRTIO_MSG_RING_BAD_INDEX);
         g_assert_cmpmem(&got, SLOT, &untouched, SLOT);
-        g_assert_cmpuint(virtio_msg_fifo_rx_used(&p.b), ==, 0);
-        virtio_msg_fifo_discard(&p.b);
+        g_assert_cmpuint(virtio_msg_ring_rx_used(&p.b), ==, 0);
+        virtio_msg_ring_discard(&p.b);
         g_assert_cmpmem(before, PAGE, p.to_b, PAGE);
 
         /* A peer that mends its index goes on where it was */
@@ -351,10 +351,10 @@ static void test_bad_tail(void)
 
         set_word(p.to_b, VIRTIO_MSG_SPSC_TAIL, bad_indices[i]);
         memcpy(before, p.to_b, PAGE);
-        g_assert_cmpint(virtio_msg_fifo_put(&p.a, &s, SLOT), ==,
-                        VIRTIO_MSG_FIFO_BAD_INDEX);
+        g_assert_cmpint(virtio_msg_ring_put(&p.a, &s, SLOT), ==,
+                        VIRTIO_MSG_RING_BAD_INDEX);
         g_assert_cmpmem(before, PAGE, p.to_b, PAGE);
-        g_assert_cmpuint(virtio_msg_fifo_tx_used(&p.a), ==, CAPACITY);
+        g_assert_cmpuint(virtio_msg_ring_tx_used(&p.a), ==, CAPACITY);
 
         set_word(p.to_b, VIRTIO_MSG_SPSC_TAIL, 0);
         put(&p.a, 2);
@@ -404,12 +404,12 @@ static void test_garbage(void)
         }
         for (i = 0; i < 2 * NUM_SLOTS; i++) {
             s = slot_make(i);
-            virtio_msg_fifo_put(&p.a, &s, 1 + i % SLOT);
-            virtio_msg_fifo_get(&p.a, &s);
-            g_assert_cmpuint(virtio_msg_fifo_tx_used(&p.a), <=, CAPACITY);
-            g_assert_cmpuint(virtio_msg_fifo_rx_used(&p.a), <=, CAPACITY);
+            virtio_msg_ring_put(&p.a, &s, 1 + i % SLOT);
+            virtio_msg_ring_get(&p.a, &s);
+            g_assert_cmpuint(virtio_msg_ring_tx_used(&p.a), <=, CAPACITY);
+            g_assert_cmpuint(virtio_msg_ring_rx_used(&p.a), <=, CAPACITY);
         }
-        virtio_msg_fifo_discard(&p.a);
+        virtio_msg_ring_discard(&p.a);
     }
     g_rand_free(rand);
     pair_free(&p);
@@ -423,7 +423,7 @@ static void test_reset(void)
     pair_map(&p);
     memset(p.to_b, 0xff, PAGE);
     memset(p.to_a, 0xff, PAGE);
-    virtio_msg_fifo_init_spsc(&p.a, p.to_b, p.to_a, true);
+    virtio_msg_ring_init_spsc(&p.a, p.to_b, p.to_a, true);
     g_assert_cmpmem(p.to_b, PAGE, zero, PAGE);
     g_assert_cmpmem(p.to_a, PAGE, zero, PAGE);
     assert_empty(&p.a);
@@ -449,10 +449,10 @@ static void test_continue(void)
         put(&p.b, 102);
 
         /* Both ends start again */
-        virtio_msg_fifo_init_spsc(&p.a, p.to_b, p.to_a, false);
-        virtio_msg_fifo_init_spsc(&p.b, p.to_a, p.to_b, false);
-        g_assert_cmpuint(virtio_msg_fifo_tx_used(&p.a), ==, 2);
-        g_assert_cmpuint(virtio_msg_fifo_rx_used(&p.a), ==, 1);
+        virtio_msg_ring_init_spsc(&p.a, p.to_b, p.to_a, false);
+        virtio_msg_ring_init_spsc(&p.b, p.to_a, p.to_b, false);
+        g_assert_cmpuint(virtio_msg_ring_tx_used(&p.a), ==, 2);
+        g_assert_cmpuint(virtio_msg_ring_rx_used(&p.a), ==, 1);
         put(&p.a, 103);
         get(&p.b, 100);
         get(&p.b, 101);
@@ -476,13 +476,13 @@ static void test_continue_out_of_range(void)
         set_word(p.to_b, VIRTIO_MSG_SPSC_TAIL, 5);
         set_word(p.to_a, VIRTIO_MSG_SPSC_TAIL, bad_indices[i]);
         set_word(p.to_a, VIRTIO_MSG_SPSC_HEAD, 9);
-        virtio_msg_fifo_init_spsc(&p.a, p.to_b, p.to_a, false);
+        virtio_msg_ring_init_spsc(&p.a, p.to_b, p.to_a, false);
 
         g_assert_cmpuint(word(p.to_b, VIRTIO_MSG_SPSC_HEAD), ==, 0);
         g_assert_cmpuint(word(p.to_b, VIRTIO_MSG_SPSC_TAIL), ==, 5);
         g_assert_cmpuint(word(p.to_a, VIRTIO_MSG_SPSC_TAIL), ==, 0);
         g_assert_cmpuint(word(p.to_a, VIRTIO_MSG_SPSC_HEAD), ==, 9);
-        g_assert_cmpuint(virtio_msg_fifo_rx_used(&p.a), ==, 9);
+        g_assert_cmpuint(virtio_msg_ring_rx_used(&p.a), ==, 9);
         pair_free(&p);
     }
 }
@@ -496,12 +496,12 @@ static void test_discard(void)
     for (i = 0; i < CAPACITY; i++) {
         put(&p.a, i);
     }
-    virtio_msg_fifo_discard(&p.b);
+    virtio_msg_ring_discard(&p.b);
     assert_empty(&p.b);
-    g_assert_cmpuint(virtio_msg_fifo_tx_used(&p.a), ==, 0);
+    g_assert_cmpuint(virtio_msg_ring_tx_used(&p.a), ==, 0);
     put(&p.a, 1000);
     get(&p.b, 1000);
-    virtio_msg_fifo_discard(&p.b);
+    virtio_msg_ring_discard(&p.b);
     assert_empty(&p.b);
     pair_free(&p);
 }
@@ -510,17 +510,17 @@ static void test_discard(void)
 
 static gpointer producer(gpointer opaque)
 {
-    VirtIOMSGFifo *fifo = opaque;
+    VirtIOMSGRing *ring = opaque;
     uint32_t seq = 0;
 
     while (seq < THREAD_MESSAGES) {
         Slot s = slot_make(seq);
-        VirtIOMSGFifoResult ret = virtio_msg_fifo_put(fifo, &s, SLOT);
+        VirtIOMSGRingResult ret = virtio_msg_ring_put(ring, &s, SLOT);
 
-        if (ret == VIRTIO_MSG_FIFO_OK) {
+        if (ret == VIRTIO_MSG_RING_OK) {
             seq++;
         } else {
-            g_assert_cmpint(ret, ==, VIRTIO_MSG_FIFO_FULL);
+            g_assert_cmpint(ret, ==, VIRTIO_MSG_RING_FULL);
             g_thread_yield();
         }
     }
@@ -538,9 +538,9 @@ static void test_threads(void)
     pair_init(&p);
     thread = g_thread_new("producer", producer, &p.a);
     while (seq < THREAD_MESSAGES) {
-        VirtIOMSGFifoResult ret = virtio_msg_fifo_get(&p.b, &got);
+        VirtIOMSGRingResult ret = virtio_msg_ring_get(&p.b, &got);
 
-        if (ret == VIRTIO_MSG_FIFO_OK) {
+        if (ret == VIRTIO_MSG_RING_OK) {
             want = slot_make(seq);
             /* Not g_assert_cmpmem(): a million calls of it show */
             if (memcmp(&got, &want, sizeof(want))) {
@@ -548,7 +548,7 @@ static void test_threads(void)
             }
             seq++;
         } else {
-            g_assert_cmpint(ret, ==, VIRTIO_MSG_FIFO_EMPTY);
+            g_assert_cmpint(ret, ==, VIRTIO_MSG_RING_EMPTY);
             g_thread_yield();
         }
     }
@@ -605,14 +605,14 @@ static void no_wmb(void)
 
 static void test_barriers(void)
 {
-    static const VirtIOMSGFifoBarriers put_barriers = { put_rmb, put_wmb };
-    static const VirtIOMSGFifoBarriers get_barriers = { get_rmb, no_wmb };
+    static const VirtIOMSGRingBarriers put_barriers = { put_rmb, put_wmb };
+    static const VirtIOMSGRingBarriers get_barriers = { get_rmb, no_wmb };
     Pair p;
 
     pair_init(&p);
     memset(&weak, 0, sizeof(weak));
     weak.p = &p;
-    virtio_msg_fifo_set_barriers(&p.a, &put_barriers);
+    virtio_msg_ring_set_barriers(&p.a, &put_barriers);
     put(&p.a, 7);
     g_assert_cmpuint(weak.rmb, ==, 1);
     g_assert_cmpuint(weak.wmb, ==, 1);
@@ -621,7 +621,7 @@ static void test_barriers(void)
     /* What the index promised arrives as late as it may */
     weak.rmb = 0;
     weak.late = slot_make(8);
-    virtio_msg_fifo_set_barriers(&p.b, &get_barriers);
+    virtio_msg_ring_set_barriers(&p.b, &get_barriers);
     get(&p.b, 8);
     g_assert_cmpuint(weak.rmb, ==, 2);
     g_assert_cmpuint(word(p.to_b, VIRTIO_MSG_SPSC_TAIL), ==, 1);
@@ -632,26 +632,26 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
 
-    g_test_add_func("/virtio-msg/fifo/layout", test_layout);
-    g_test_add_func("/virtio-msg/fifo/order", test_order);
-    g_test_add_func("/virtio-msg/fifo/directions-are-apart", test_directions);
-    g_test_add_func("/virtio-msg/fifo/wrap", test_wrap);
-    g_test_add_func("/virtio-msg/fifo/full-at-61", test_full);
-    g_test_add_func("/virtio-msg/fifo/rest-of-slot-is-zeroed",
+    g_test_add_func("/virtio-msg/ring/layout", test_layout);
+    g_test_add_func("/virtio-msg/ring/order", test_order);
+    g_test_add_func("/virtio-msg/ring/directions-are-apart", test_directions);
+    g_test_add_func("/virtio-msg/ring/wrap", test_wrap);
+    g_test_add_func("/virtio-msg/ring/full-at-61", test_full);
+    g_test_add_func("/virtio-msg/ring/rest-of-slot-is-zeroed",
                     test_rest_is_zeroed);
-    g_test_add_func("/virtio-msg/fifo/slot-boundaries", test_slot_boundaries);
-    g_test_add_func("/virtio-msg/fifo/bad-head", test_bad_head);
-    g_test_add_func("/virtio-msg/fifo/bad-tail", test_bad_tail);
-    g_test_add_func("/virtio-msg/fifo/own-indices-are-private",
+    g_test_add_func("/virtio-msg/ring/slot-boundaries", test_slot_boundaries);
+    g_test_add_func("/virtio-msg/ring/bad-head", test_bad_head);
+    g_test_add_func("/virtio-msg/ring/bad-tail", test_bad_tail);
+    g_test_add_func("/virtio-msg/ring/own-indices-are-private",
                     test_own_indices_are_private);
-    g_test_add_func("/virtio-msg/fifo/garbage", test_garbage);
-    g_test_add_func("/virtio-msg/fifo/reset-zeroes-both-pages", test_reset);
-    g_test_add_func("/virtio-msg/fifo/continue", test_continue);
-    g_test_add_func("/virtio-msg/fifo/continue-out-of-range",
+    g_test_add_func("/virtio-msg/ring/garbage", test_garbage);
+    g_test_add_func("/virtio-msg/ring/reset-zeroes-both-pages", test_reset);
+    g_test_add_func("/virtio-msg/ring/continue", test_continue);
+    g_test_add_func("/virtio-msg/ring/continue-out-of-range",
                     test_continue_out_of_range);
-    g_test_add_func("/virtio-msg/fifo/discard", test_discard);
-    g_test_add_func("/virtio-msg/fifo/threads", test_threads);
-    g_test_add_func("/virtio-msg/fifo/barriers", test_barriers);
+    g_test_add_func("/virtio-msg/ring/discard", test_discard);
+    g_test_add_func("/virtio-msg/ring/threads", test_threads);
+    g_test_add_func("/virtio-msg/ring/barriers", test_barriers);
 
     return g_test_run();
 }

@@ -5,12 +5,12 @@
  */
 
 #include "qemu/osdep.h"
-#include "hw/virtio/virtio-msg-fifo.h"
+#include "hw/virtio/virtio-msg-ring.h"
 
 /* Slots are moved in units of this, the widest that every host does in one */
 typedef unsigned long SlotWord;
 
-#define SLOT_WORDS (VIRTIO_MSG_FIFO_SLOT_SIZE / sizeof(SlotWord))
+#define SLOT_WORDS (VIRTIO_MSG_RING_SLOT_SIZE / sizeof(SlotWord))
 
 /*
  * The compiler builtins rather than QEMU's wrappers: this file also builds
@@ -31,25 +31,25 @@ static void spsc_store(uint8_t *page, size_t off, uint32_t val)
 }
 
 /* A slot is there, or free, if the index that has been loaded says so */
-static void spsc_rmb(const VirtIOMSGFifo *fifo)
+static void spsc_rmb(const VirtIOMSGRing *ring)
 {
-    if (fifo->barriers) {
-        fifo->barriers->rmb();
+    if (ring->barriers) {
+        ring->barriers->rmb();
     }
 }
 
 /* A slot is there before the index that will be stored says so */
-static void spsc_wmb(const VirtIOMSGFifo *fifo)
+static void spsc_wmb(const VirtIOMSGRing *ring)
 {
-    if (fifo->barriers) {
-        fifo->barriers->wmb();
+    if (ring->barriers) {
+        ring->barriers->wmb();
     }
 }
 
 static SlotWord *spsc_slot(uint8_t *page, uint32_t index)
 {
     return (SlotWord *)(page + VIRTIO_MSG_SPSC_SLOTS +
-                        index * VIRTIO_MSG_FIFO_SLOT_SIZE);
+                        index * VIRTIO_MSG_RING_SLOT_SIZE);
 }
 
 /*
@@ -92,108 +92,108 @@ static void spsc_zero(uint8_t *page)
     spsc_write_words((SlotWord *)page, zeros, G_N_ELEMENTS(zeros));
 }
 
-void virtio_msg_fifo_init_spsc(VirtIOMSGFifo *fifo, void *tx, void *rx,
+void virtio_msg_ring_init_spsc(VirtIOMSGRing *ring, void *tx, void *rx,
                                bool reset)
 {
-    fifo->barriers = NULL;
-    fifo->tx = tx;
-    fifo->rx = rx;
+    ring->barriers = NULL;
+    ring->tx = tx;
+    ring->rx = rx;
 
     if (reset) {
         spsc_zero(tx);
         spsc_zero(rx);
     }
 
-    fifo->tx_head = spsc_load(tx, VIRTIO_MSG_SPSC_HEAD);
-    if (fifo->tx_head >= VIRTIO_MSG_SPSC_NUM_SLOTS) {
-        fifo->tx_head = 0;
+    ring->tx_head = spsc_load(tx, VIRTIO_MSG_SPSC_HEAD);
+    if (ring->tx_head >= VIRTIO_MSG_SPSC_NUM_SLOTS) {
+        ring->tx_head = 0;
         spsc_store(tx, VIRTIO_MSG_SPSC_HEAD, 0);
     }
 
-    fifo->rx_tail = spsc_load(rx, VIRTIO_MSG_SPSC_TAIL);
-    if (fifo->rx_tail >= VIRTIO_MSG_SPSC_NUM_SLOTS) {
-        fifo->rx_tail = 0;
+    ring->rx_tail = spsc_load(rx, VIRTIO_MSG_SPSC_TAIL);
+    if (ring->rx_tail >= VIRTIO_MSG_SPSC_NUM_SLOTS) {
+        ring->rx_tail = 0;
         spsc_store(rx, VIRTIO_MSG_SPSC_TAIL, 0);
     }
 }
 
-void virtio_msg_fifo_set_barriers(VirtIOMSGFifo *fifo,
-                                  const VirtIOMSGFifoBarriers *barriers)
+void virtio_msg_ring_set_barriers(VirtIOMSGRing *ring,
+                                  const VirtIOMSGRingBarriers *barriers)
 {
-    fifo->barriers = barriers;
+    ring->barriers = barriers;
 }
 
-VirtIOMSGFifoResult virtio_msg_fifo_put(VirtIOMSGFifo *fifo,
+VirtIOMSGRingResult virtio_msg_ring_put(VirtIOMSGRing *ring,
                                         const void *msg, size_t len)
 {
-    uint32_t next = spsc_next(fifo->tx_head);
-    uint32_t tail = spsc_load(fifo->tx, VIRTIO_MSG_SPSC_TAIL);
+    uint32_t next = spsc_next(ring->tx_head);
+    uint32_t tail = spsc_load(ring->tx, VIRTIO_MSG_SPSC_TAIL);
     SlotWord words[SLOT_WORDS] = { 0 };
 
     if (tail >= VIRTIO_MSG_SPSC_NUM_SLOTS) {
-        return VIRTIO_MSG_FIFO_BAD_INDEX;
+        return VIRTIO_MSG_RING_BAD_INDEX;
     }
     if (next == tail) {
-        return VIRTIO_MSG_FIFO_FULL;
+        return VIRTIO_MSG_RING_FULL;
     }
 
     /* Through a copy: the rest of the slot shall not leak what lies behind */
     memcpy(words, msg, len);
-    spsc_rmb(fifo);
-    spsc_write_words(spsc_slot(fifo->tx, fifo->tx_head), words, SLOT_WORDS);
-    spsc_wmb(fifo);
+    spsc_rmb(ring);
+    spsc_write_words(spsc_slot(ring->tx, ring->tx_head), words, SLOT_WORDS);
+    spsc_wmb(ring);
 
-    fifo->tx_head = next;
-    spsc_store(fifo->tx, VIRTIO_MSG_SPSC_HEAD, next);
-    return VIRTIO_MSG_FIFO_OK;
+    ring->tx_head = next;
+    spsc_store(ring->tx, VIRTIO_MSG_SPSC_HEAD, next);
+    return VIRTIO_MSG_RING_OK;
 }
 
-VirtIOMSGFifoResult virtio_msg_fifo_get(VirtIOMSGFifo *fifo, void *msg)
+VirtIOMSGRingResult virtio_msg_ring_get(VirtIOMSGRing *ring, void *msg)
 {
-    uint32_t head = spsc_load(fifo->rx, VIRTIO_MSG_SPSC_HEAD);
+    uint32_t head = spsc_load(ring->rx, VIRTIO_MSG_SPSC_HEAD);
 
     if (head >= VIRTIO_MSG_SPSC_NUM_SLOTS) {
-        return VIRTIO_MSG_FIFO_BAD_INDEX;
+        return VIRTIO_MSG_RING_BAD_INDEX;
     }
-    if (head == fifo->rx_tail) {
-        return VIRTIO_MSG_FIFO_EMPTY;
+    if (head == ring->rx_tail) {
+        return VIRTIO_MSG_RING_EMPTY;
     }
 
-    spsc_rmb(fifo);
-    spsc_read_words(msg, spsc_slot(fifo->rx, fifo->rx_tail), SLOT_WORDS);
-    spsc_rmb(fifo);
+    spsc_rmb(ring);
+    spsc_read_words(msg, spsc_slot(ring->rx, ring->rx_tail), SLOT_WORDS);
+    spsc_rmb(ring);
 
-    fifo->rx_tail = spsc_next(fifo->rx_tail);
-    spsc_store(fifo->rx, VIRTIO_MSG_SPSC_TAIL, fifo->rx_tail);
-    return VIRTIO_MSG_FIFO_OK;
+    ring->rx_tail = spsc_next(ring->rx_tail);
+    spsc_store(ring->rx, VIRTIO_MSG_SPSC_TAIL, ring->rx_tail);
+    return VIRTIO_MSG_RING_OK;
 }
 
-void virtio_msg_fifo_discard(VirtIOMSGFifo *fifo)
+void virtio_msg_ring_discard(VirtIOMSGRing *ring)
 {
-    uint32_t head = spsc_load(fifo->rx, VIRTIO_MSG_SPSC_HEAD);
+    uint32_t head = spsc_load(ring->rx, VIRTIO_MSG_SPSC_HEAD);
 
     if (head < VIRTIO_MSG_SPSC_NUM_SLOTS) {
-        fifo->rx_tail = head;
-        spsc_store(fifo->rx, VIRTIO_MSG_SPSC_TAIL, head);
+        ring->rx_tail = head;
+        spsc_store(ring->rx, VIRTIO_MSG_SPSC_TAIL, head);
     }
 }
 
-unsigned virtio_msg_fifo_tx_used(const VirtIOMSGFifo *fifo)
+unsigned virtio_msg_ring_tx_used(const VirtIOMSGRing *ring)
 {
-    uint32_t tail = spsc_load(fifo->tx, VIRTIO_MSG_SPSC_TAIL);
+    uint32_t tail = spsc_load(ring->tx, VIRTIO_MSG_SPSC_TAIL);
 
     if (tail >= VIRTIO_MSG_SPSC_NUM_SLOTS) {
         return VIRTIO_MSG_SPSC_NUM_SLOTS - 1;
     }
-    return spsc_used(fifo->tx_head, tail);
+    return spsc_used(ring->tx_head, tail);
 }
 
-unsigned virtio_msg_fifo_rx_used(const VirtIOMSGFifo *fifo)
+unsigned virtio_msg_ring_rx_used(const VirtIOMSGRing *ring)
 {
-    uint32_t head = spsc_load(fifo->rx, VIRTIO_MSG_SPSC_HEAD);
+    uint32_t head = spsc_load(ring->rx, VIRTIO_MSG_SPSC_HEAD);
 
     if (head >= VIRTIO_MSG_SPSC_NUM_SLOTS) {
         return 0;
     }
-    return spsc_used(head, fifo->rx_tail);
+    return spsc_used(head, ring->rx_tail);
 }

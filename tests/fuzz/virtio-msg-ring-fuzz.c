@@ -45,7 +45,7 @@ typedef struct ModelSide {
 
 typedef struct World {
     uint8_t *page[2];                   /* page[i] is written by side i */
-    VirtIOMSGFifo fifo[2];
+    VirtIOMSGRing ring[2];
 
     uint8_t shadow[2][FUZZ_PAGE];       /* what the pages are to hold */
     ModelSide model[2];
@@ -92,39 +92,39 @@ static void model_attach(ModelSide *m, bool reset)
     }
 }
 
-static VirtIOMSGFifoResult model_put(ModelSide *m, const uint8_t *msg,
+static VirtIOMSGRingResult model_put(ModelSide *m, const uint8_t *msg,
                                      size_t len)
 {
     uint32_t tail = model_load(m->tx, 0x40);
     uint8_t *slot = m->tx + 0x80 + 64 * m->head;
 
     if (tail > 61) {
-        return VIRTIO_MSG_FIFO_BAD_INDEX;
+        return VIRTIO_MSG_RING_BAD_INDEX;
     }
     if ((m->head + 1) % SLOTS == tail) {
-        return VIRTIO_MSG_FIFO_FULL;
+        return VIRTIO_MSG_RING_FULL;
     }
     memset(slot, 0, 64);
     memcpy(slot, msg, len);
     m->head = (m->head + 1) % SLOTS;
     model_store(m->tx, 0x00, m->head);
-    return VIRTIO_MSG_FIFO_OK;
+    return VIRTIO_MSG_RING_OK;
 }
 
-static VirtIOMSGFifoResult model_get(ModelSide *m, uint8_t *msg)
+static VirtIOMSGRingResult model_get(ModelSide *m, uint8_t *msg)
 {
     uint32_t head = model_load(m->rx, 0x00);
 
     if (head > 61) {
-        return VIRTIO_MSG_FIFO_BAD_INDEX;
+        return VIRTIO_MSG_RING_BAD_INDEX;
     }
     if (head == m->tail) {
-        return VIRTIO_MSG_FIFO_EMPTY;
+        return VIRTIO_MSG_RING_EMPTY;
     }
     memcpy(msg, m->rx + 0x80 + 64 * m->tail, 64);
     m->tail = (m->tail + 1) % SLOTS;
     model_store(m->rx, 0x40, m->tail);
-    return VIRTIO_MSG_FIFO_OK;
+    return VIRTIO_MSG_RING_OK;
 }
 
 static void model_discard(ModelSide *m)
@@ -161,16 +161,16 @@ static void check(World *w)
 
     for (i = 0; i < 2; i++) {
         g_assert(!memcmp(w->page[i], w->shadow[i], FUZZ_PAGE));
-        g_assert_cmpuint(virtio_msg_fifo_tx_used(&w->fifo[i]), ==,
+        g_assert_cmpuint(virtio_msg_ring_tx_used(&w->ring[i]), ==,
                          model_tx_used(&w->model[i]));
-        g_assert_cmpuint(virtio_msg_fifo_rx_used(&w->fifo[i]), ==,
+        g_assert_cmpuint(virtio_msg_ring_rx_used(&w->ring[i]), ==,
                          model_rx_used(&w->model[i]));
     }
 }
 
 static void attach(World *w, unsigned side, bool reset)
 {
-    virtio_msg_fifo_init_spsc(&w->fifo[side], w->page[side], w->page[!side],
+    virtio_msg_ring_init_spsc(&w->ring[side], w->page[side], w->page[!side],
                               reset);
     model_attach(&w->model[side], reset);
     if (reset) {
@@ -194,18 +194,18 @@ static void start(World *w)
 static void put(World *w, unsigned side, size_t len, uint8_t fill)
 {
     QEMU_ALIGNED(8) uint8_t msg[FUZZ_SLOT];
-    VirtIOMSGFifoResult ret;
+    VirtIOMSGRingResult ret;
 
     memset(msg, fill, sizeof(msg));
     memcpy(msg, &w->sent[side], sizeof(w->sent[side]));
 
-    ret = virtio_msg_fifo_put(&w->fifo[side], msg, len);
+    ret = virtio_msg_ring_put(&w->ring[side], msg, len);
     g_assert_cmpint(ret, ==, model_put(&w->model[side], msg, len));
     if (w->undisturbed[side]) {
         g_assert_cmpint(ret, ==, w->sent[side] - w->taken[side] < SLOTS - 1 ?
-                        VIRTIO_MSG_FIFO_OK : VIRTIO_MSG_FIFO_FULL);
+                        VIRTIO_MSG_RING_OK : VIRTIO_MSG_RING_FULL);
     }
-    if (ret == VIRTIO_MSG_FIFO_OK) {
+    if (ret == VIRTIO_MSG_RING_OK) {
         w->sent[side]++;
     }
 }
@@ -213,11 +213,11 @@ static void put(World *w, unsigned side, size_t len, uint8_t fill)
 static void get(World *w, unsigned side)
 {
     QEMU_ALIGNED(8) uint8_t msg[FUZZ_SLOT], want[FUZZ_SLOT];
-    VirtIOMSGFifoResult ret;
+    VirtIOMSGRingResult ret;
 
     memset(msg, 0x5a, sizeof(msg));
     memset(want, 0x5a, sizeof(want));
-    ret = virtio_msg_fifo_get(&w->fifo[side], msg);
+    ret = virtio_msg_ring_get(&w->ring[side], msg);
     g_assert_cmpint(ret, ==, model_get(&w->model[side], want));
     g_assert(!memcmp(msg, want, sizeof(msg)));
 
@@ -225,8 +225,8 @@ static void get(World *w, unsigned side)
         uint32_t *taken = &w->taken[!side];
 
         g_assert_cmpint(ret, ==, *taken != w->sent[!side] ?
-                        VIRTIO_MSG_FIFO_OK : VIRTIO_MSG_FIFO_EMPTY);
-        if (ret == VIRTIO_MSG_FIFO_OK) {
+                        VIRTIO_MSG_RING_OK : VIRTIO_MSG_RING_EMPTY);
+        if (ret == VIRTIO_MSG_RING_OK) {
             g_assert(!memcmp(msg, taken, 1));
             ++*taken;
         }
@@ -235,7 +235,7 @@ static void get(World *w, unsigned side)
 
 static void discard(World *w, unsigned side)
 {
-    virtio_msg_fifo_discard(&w->fifo[side]);
+    virtio_msg_ring_discard(&w->ring[side]);
     model_discard(&w->model[side]);
     w->taken[!side] = w->sent[!side];
 }
