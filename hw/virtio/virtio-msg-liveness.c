@@ -6,7 +6,6 @@
 
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
-#include "hw/virtio/virtio-msg.h"
 #include "hw/virtio/virtio-msg-liveness.h"
 
 /* Intervals that an answer may take, so that one slow moment is no alarm */
@@ -18,6 +17,7 @@ static void virtio_msg_liveness_arm(VirtIOMSGLiveness *l)
               qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + l->interval);
 }
 
+/* Returns false if there is no room for it in the queue */
 static bool virtio_msg_liveness_send(VirtIOMSGLiveness *l)
 {
     struct virtio_msg msg = {
@@ -28,15 +28,15 @@ static bool virtio_msg_liveness_send(VirtIOMSGLiveness *l)
         .ping.data = cpu_to_le32(l->data),
     };
 
-    if (!virtio_msg_pace_ping(&l->transport->pace)) {
+    switch (l->ops->ping(l->opaque, &msg)) {
+    case VIRTIO_MSG_PING_SENT:
+        l->unsent = false;
         return true;
-    }
-    l->unsent = !virtio_msg_send(l->transport, &msg);
-    if (l->unsent) {
+    case VIRTIO_MSG_PING_LATER:
+        return true;
+    default:
         return false;
     }
-    virtio_msg_pace_sent(&l->transport->pace);
-    return true;
 }
 
 bool virtio_msg_liveness_flush(VirtIOMSGLiveness *l)
@@ -70,25 +70,23 @@ void virtio_msg_liveness_ask(VirtIOMSGLiveness *l)
         l->data = g_random_int();
     }
     /* In the link's own time, which knows what to do if there is no room */
-    virtio_msg_bus_schedule(l->transport->link);
+    virtio_msg_bus_schedule(l->link);
 }
 
 static void virtio_msg_liveness_look(void *opaque)
 {
     VirtIOMSGLiveness *l = opaque;
-    VirtIOMSGBusDevice *link = l->transport->link;
-    uint64_t heard = virtio_msg_total(l->transport->received) +
-                     link->stat_rung;
+    uint64_t heard = l->ops->heard(l->opaque);
 
-    if (heard != l->heard || !virtio_msg_in_use(l->transport)) {
+    if (heard != l->heard || !l->ops->in_use(l->opaque)) {
         l->heard = heard;
         l->missed = 0;
     } else if (l->missed <= PATIENCE) {
         if (l->missed++ == 0) {
             virtio_msg_liveness_ask(l);
         } else if (l->missed > PATIENCE) {
-            virtio_msg_bus_set_silent(link);
-            virtio_msg_peer_silent(l->transport);
+            virtio_msg_bus_set_silent(l->link);
+            l->ops->silent(l->opaque);
         }
     }
     virtio_msg_liveness_arm(l);
@@ -109,10 +107,13 @@ void virtio_msg_liveness_set_up(VirtIOMSGLiveness *l, bool up)
     }
 }
 
-void virtio_msg_liveness_init(VirtIOMSGLiveness *l, VirtIOMSG *transport,
+void virtio_msg_liveness_init(VirtIOMSGLiveness *l, VirtIOMSGBusDevice *link,
+                              const VirtIOMSGLivenessOps *ops, void *opaque,
                               uint32_t interval)
 {
-    l->transport = transport;
+    l->link = link;
+    l->ops = ops;
+    l->opaque = opaque;
     l->interval = interval;
     if (interval) {
         l->timer = timer_new_ms(QEMU_CLOCK_REALTIME, virtio_msg_liveness_look,

@@ -90,7 +90,7 @@ static void virtio_msg_init(struct virtio_msg *msg, uint8_t type, uint8_t id,
     virtio_msg_set_payload(msg, payload);
 }
 
-bool virtio_msg_send(VirtIOMSG *s, const struct virtio_msg *msg)
+static bool virtio_msg_send(VirtIOMSG *s, const struct virtio_msg *msg)
 {
     if (!virtio_msg_bus_send(s->link, msg)) {
         return false;
@@ -1216,15 +1216,35 @@ uint64_t virtio_msg_total(uint64_t counts[2][VIRTIO_MSG_NUM_IDS])
     return total;
 }
 
-void virtio_msg_peer_silent(VirtIOMSG *s)
+/*
+ * Whether the peer is still there
+ */
+
+static VirtIOMSGPingResult virtio_msg_send_ping(void *opaque,
+                                                const struct virtio_msg *ping)
 {
-    if (s->silent_reset) {
-        virtio_msg_peer_gone(s);
+    VirtIOMSG *s = opaque;
+
+    if (!virtio_msg_pace_ping(&s->pace)) {
+        return VIRTIO_MSG_PING_LATER;
     }
+    if (!virtio_msg_send(s, ping)) {
+        return VIRTIO_MSG_PING_NO_ROOM;
+    }
+    virtio_msg_pace_sent(&s->pace);
+    return VIRTIO_MSG_PING_SENT;
 }
 
-bool virtio_msg_in_use(VirtIOMSG *s)
+static uint64_t virtio_msg_heard(void *opaque)
 {
+    VirtIOMSG *s = opaque;
+
+    return virtio_msg_total(s->received) + s->link->stat_rung;
+}
+
+static bool virtio_msg_in_use(void *opaque)
+{
+    VirtIOMSG *s = opaque;
     unsigned i;
 
     for (i = 0; i < s->slots->len; i++) {
@@ -1236,6 +1256,23 @@ bool virtio_msg_in_use(VirtIOMSG *s)
     }
     return false;
 }
+
+/* B-03: what the peer used is taken back, if that was asked for */
+static void virtio_msg_peer_silent(void *opaque)
+{
+    VirtIOMSG *s = opaque;
+
+    if (s->silent_reset) {
+        virtio_msg_peer_gone(s);
+    }
+}
+
+static const VirtIOMSGLivenessOps virtio_msg_liveness_ops = {
+    .ping = virtio_msg_send_ping,
+    .heard = virtio_msg_heard,
+    .in_use = virtio_msg_in_use,
+    .silent = virtio_msg_peer_silent,
+};
 
 static const VirtIOMSGBusPort virtio_msg_port = {
     .receive = virtio_msg_receive,
@@ -1577,7 +1614,8 @@ static void virtio_msg_realize(DeviceState *dev, Error **errp)
               any);
     qbus_set_bus_hotplug_handler(BUS(&s->any_bus));
     virtio_msg_pace_init(&s->pace, s->wire->paced, virtio_msg_pace_over, s);
-    virtio_msg_liveness_init(&s->liveness, s, s->ping_interval);
+    virtio_msg_liveness_init(&s->liveness, s->link, &virtio_msg_liveness_ops, s,
+                             s->ping_interval);
     virtio_msg_bus_connect(s->link, &virtio_msg_port, s);
 }
 

@@ -8,6 +8,7 @@
 #define HW_VIRTIO_MSG_LIVENESS_H
 
 #include "qemu/timer.h"
+#include "hw/virtio/virtio-msg-bus.h"
 #include "standard-headers/linux/virtio_msg.h"
 
 /*
@@ -20,13 +21,36 @@
  * Everything here runs in the main loop with the BQL held.
  */
 
-typedef struct VirtIOMSG VirtIOMSG;
+typedef enum VirtIOMSGPingResult {
+    VIRTIO_MSG_PING_SENT,
+    /* the peer wants none yet; virtio_msg_liveness_flush() tries again */
+    VIRTIO_MSG_PING_LATER,
+    /* there is no room for it in the queue */
+    VIRTIO_MSG_PING_NO_ROOM,
+} VirtIOMSGPingResult;
+
+/* What the transport does for it */
+typedef struct VirtIOMSGLivenessOps {
+    /* Send a PING, in wire order, complete */
+    VirtIOMSGPingResult (*ping)(void *opaque, const struct virtio_msg *ping);
+
+    /* Returns a count of messages and doorbells that came, of any kind */
+    uint64_t (*heard)(void *opaque);
+
+    /* Returns true if a driver uses any device */
+    bool (*in_use)(void *opaque);
+
+    /* The peer does not answer any more; the link is shown as silent */
+    void (*silent)(void *opaque);
+} VirtIOMSGLivenessOps;
 
 typedef struct VirtIOMSGLiveness {
-    VirtIOMSG *transport;
+    VirtIOMSGBusDevice *link;
+    const VirtIOMSGLivenessOps *ops;
+    void *opaque;
     QEMUTimer *timer;           /* NULL: nobody asked for it */
     uint32_t interval;          /* ms */
-    uint64_t heard;             /* messages and doorbells, at the last look */
+    uint64_t heard;             /* what there was at the last look */
     unsigned missed;            /* intervals without any since a PING */
     bool unsent;                /* the PING waits for room in the queue */
     bool awaited;               /* its answer has not come */
@@ -37,10 +61,13 @@ typedef struct VirtIOMSGLiveness {
 /**
  * virtio_msg_liveness_init: get ready to watch a link
  * @l: to be initialized
- * @transport: of the link; has to outlive @l
+ * @link: the link; has to outlive @l
+ * @ops: what the transport does for it, static
+ * @opaque: the first argument of all of them
  * @interval: milliseconds, 0 to watch nothing
  */
-void virtio_msg_liveness_init(VirtIOMSGLiveness *l, VirtIOMSG *transport,
+void virtio_msg_liveness_init(VirtIOMSGLiveness *l, VirtIOMSGBusDevice *link,
+                              const VirtIOMSGLivenessOps *ops, void *opaque,
                               uint32_t interval);
 
 /**

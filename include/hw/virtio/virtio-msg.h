@@ -123,38 +123,11 @@ struct VirtIOMSG {
 };
 
 /**
- * virtio_msg_send: send a message, trace and count it
- * @s: the transport
- * @msg: the message, in wire order, complete
- *
- * Returns false if there is no room, or the link is down; see
- * virtio_msg_bus_send().
- */
-bool virtio_msg_send(VirtIOMSG *s, const struct virtio_msg *msg);
-
-/**
  * virtio_msg_total: messages of all kinds
  * @counts: received or sent of a transport
  *
  * Returns their number since the transport was created.
  */
 uint64_t virtio_msg_total(uint64_t counts[2][VIRTIO_MSG_NUM_IDS]);
-
-/**
- * virtio_msg_in_use: whether a driver uses any device
- * @s: the transport
- *
- * Looks at each slot.  Returns true if a device is at DRIVER_OK.
- */
-bool virtio_msg_in_use(VirtIOMSG *s);
-
-/**
- * virtio_msg_peer_silent: the peer does not answer any more
- * @s: the transport, of a link that is up
- *
- * Resets the devices that the peer used, if it was asked for that, and
- * announces them anew (B-03).
- */
-void virtio_msg_peer_silent(VirtIOMSG *s);
 
 #endif /* HW_VIRTIO_MSG_H */
