@@ -15,7 +15,7 @@
 #include "exec/memory.h"
 #include "hw/qdev-properties.h"
 #include "hw/qdev-properties-system.h"
-#include "hw/virtio/virtio-msg-bus.h"
+#include "hw/virtio/virtio-msg-bus-device.h"
 #include "hw/virtio/virtio-msg-ring.h"
 #include "hw/virtio/virtio-msg-guard.h"
 #include "hw/virtio/virtio-msg-ivshmem.h"
@@ -25,7 +25,8 @@
 #include "trace.h"
 
 #define TYPE_VIRTIO_MSG_BUS_IVSHMEM "virtio-msg-bus-ivshmem"
-OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMSGBusIvshmem, VIRTIO_MSG_BUS_IVSHMEM)
+OBJECT_DECLARE_TYPE(VirtIOMSGBusIvshmem, VirtIOMSGBusIvshmemClass,
+                    VIRTIO_MSG_BUS_IVSHMEM)
 
 /* Where the queues of the `spsc` layout lie in the shared memory */
 #define DRIVER_QUEUE_OFFSET     0x0000
@@ -94,6 +95,22 @@ struct VirtIOMSGBusIvshmem {
     MemoryRegion high;
     VirtIOMSGWindow window;         /* valid if sysmem-dev= */
 };
+
+struct VirtIOMSGBusIvshmemClass {
+    VirtIOMSGBusDeviceClass parent_class;
+
+    DeviceRealize parent_realize;
+};
+
+static VirtIOMSGBusIvshmem *bus_ivshmem(VirtIOMSGBus *link)
+{
+    return VIRTIO_MSG_BUS_IVSHMEM(virtio_msg_bus_device(link));
+}
+
+static VirtIOMSGBus *bus_ivshmem_link(VirtIOMSGBusIvshmem *s)
+{
+    return &s->parent_obj.link;
+}
 
 /*
  * Peer ids
@@ -194,7 +211,7 @@ static uint16_t virtio_msg_bus_ivshmem_peer(VirtIOMSGBusIvshmem *s,
  */
 static bool virtio_msg_bus_ivshmem_nothing_came(VirtIOMSGBusIvshmem *s)
 {
-    return !VIRTIO_MSG_BUS_DEVICE(s)->heard;
+    return !bus_ivshmem_link(s)->heard;
 }
 
 /* Where the id that is rung comes from, for the user; not to be freed */
@@ -295,7 +312,7 @@ static void virtio_msg_bus_ivshmem_say_once(VirtIOMSGBusIvshmem *s, bool *said,
     /* The peer can bring the reason about again and again */
     if (what && !*said) {
         *said = true;
-        warn_report("%s: %s", virtio_msg_bus_name(VIRTIO_MSG_BUS_DEVICE(s)),
+        warn_report("%s: %s", virtio_msg_bus_name(bus_ivshmem_link(s)),
                     what);
     }
 }
@@ -345,10 +362,10 @@ static void virtio_msg_bus_ivshmem_expect(VirtIOMSGBusIvshmem *s)
  */
 
 static VirtIOMSGBusSend
-virtio_msg_bus_ivshmem_send(VirtIOMSGBusDevice *link,
+virtio_msg_bus_ivshmem_send(VirtIOMSGBus *link,
                             const struct virtio_msg *msg)
 {
-    VirtIOMSGBusIvshmem *s = VIRTIO_MSG_BUS_IVSHMEM(link);
+    VirtIOMSGBusIvshmem *s = bus_ivshmem(link);
 
     switch (virtio_msg_ring_put(&s->ring, msg, le16_to_cpu(msg->msg_size))) {
     case VIRTIO_MSG_RING_OK:
@@ -360,11 +377,11 @@ virtio_msg_bus_ivshmem_send(VirtIOMSGBusDevice *link,
     }
 }
 
-static VirtIOMSGBusRecv virtio_msg_bus_ivshmem_recv(VirtIOMSGBusDevice *link,
+static VirtIOMSGBusRecv virtio_msg_bus_ivshmem_recv(VirtIOMSGBus *link,
                                                     struct virtio_msg *msg,
                                                     size_t *arrived)
 {
-    VirtIOMSGBusIvshmem *s = VIRTIO_MSG_BUS_IVSHMEM(link);
+    VirtIOMSGBusIvshmem *s = bus_ivshmem(link);
 
     *arrived = VIRTIO_MSG_RING_SLOT_SIZE;
     switch (virtio_msg_ring_get(&s->ring, msg)) {
@@ -388,13 +405,13 @@ static void virtio_msg_bus_ivshmem_check_driver(VirtIOMSGBusIvshmem *s,
     }
     s->driver = driver;
     if (old != NO_PEER) {
-        virtio_msg_bus_peer_gone(VIRTIO_MSG_BUS_DEVICE(s));
+        virtio_msg_bus_peer_gone(bus_ivshmem_link(s));
     }
 }
 
-static void virtio_msg_bus_ivshmem_kick(VirtIOMSGBusDevice *link)
+static void virtio_msg_bus_ivshmem_kick(VirtIOMSGBus *link)
 {
-    VirtIOMSGBusIvshmem *s = VIRTIO_MSG_BUS_IVSHMEM(link);
+    VirtIOMSGBusIvshmem *s = bus_ivshmem(link);
     uint32_t driver = ids_driver(s->ivshmem);
     uint16_t peer = virtio_msg_bus_ivshmem_peer(s, driver);
 
@@ -411,13 +428,13 @@ static void virtio_msg_bus_ivshmem_peer_left(void *opaque, uint16_t peer)
 
     /* An ivshmem can have others that are none of ours */
     if (peer == virtio_msg_bus_ivshmem_peer(s, ids_driver(s->ivshmem))) {
-        virtio_msg_bus_peer_gone(VIRTIO_MSG_BUS_DEVICE(s));
+        virtio_msg_bus_peer_gone(bus_ivshmem_link(s));
     }
 }
 
-static AddressSpace *virtio_msg_bus_ivshmem_get_dma_as(VirtIOMSGBusDevice *link)
+static AddressSpace *virtio_msg_bus_ivshmem_get_dma_as(VirtIOMSGBus *link)
 {
-    return VIRTIO_MSG_BUS_IVSHMEM(link)->dma_as;
+    return bus_ivshmem(link)->dma_as;
 }
 
 static void virtio_msg_bus_ivshmem_interrupt(void *opaque)
@@ -425,13 +442,13 @@ static void virtio_msg_bus_ivshmem_interrupt(void *opaque)
     VirtIOMSGBusIvshmem *s = opaque;
 
     trace_virtio_msg_bus_ivshmem_interrupt(
-        virtio_msg_bus_name(VIRTIO_MSG_BUS_DEVICE(s)));
-    virtio_msg_bus_process(VIRTIO_MSG_BUS_DEVICE(s));
+        virtio_msg_bus_name(bus_ivshmem_link(s)));
+    virtio_msg_bus_process(bus_ivshmem_link(s));
 }
 
 static void virtio_msg_bus_ivshmem_start(VirtIOMSGBusIvshmem *s)
 {
-    VirtIOMSGBusDevice *link = VIRTIO_MSG_BUS_DEVICE(s);
+    VirtIOMSGBus *link = bus_ivshmem_link(s);
 
     virtio_msg_ring_init_spsc(&s->ring, s->ivshmem->mem + DEVICE_QUEUE_OFFSET,
                               s->ivshmem->mem + DRIVER_QUEUE_OFFSET,
@@ -452,7 +469,7 @@ static void virtio_msg_bus_ivshmem_attached(void *opaque, bool attached)
 
     if (!attached) {
         timer_del(s->unheard_timer);
-        virtio_msg_bus_set_up(VIRTIO_MSG_BUS_DEVICE(s), false);
+        virtio_msg_bus_set_up(bus_ivshmem_link(s), false);
     } else if (!s->mem_lost) {
         virtio_msg_bus_ivshmem_start(s);
     }
@@ -463,7 +480,7 @@ static void virtio_msg_bus_ivshmem_lost(void *opaque)
     VirtIOMSGBusIvshmem *s = opaque;
 
     timer_del(s->unheard_timer);
-    virtio_msg_bus_fail(VIRTIO_MSG_BUS_DEVICE(s),
+    virtio_msg_bus_fail(bus_ivshmem_link(s),
                         "the shared memory has been taken away; it takes a "
                         "new ivshmem server to go on");
 }
@@ -474,7 +491,7 @@ static void virtio_msg_bus_ivshmem_mem_lost(void *opaque)
 
     timer_del(s->unheard_timer);
     s->mem_lost = true;
-    virtio_msg_bus_fail(VIRTIO_MSG_BUS_DEVICE(s),
+    virtio_msg_bus_fail(bus_ivshmem_link(s),
                         "the driver side's memory has been taken away; "
                         "restart this process to go on");
 }
@@ -494,7 +511,7 @@ static void virtio_msg_bus_ivshmem_requested(void *opaque, const char *host)
     timer_del(s->unheard_timer);
     ids_withdraw(s->ivshmem);
     s->mem_lost = true;
-    virtio_msg_bus_fail(VIRTIO_MSG_BUS_DEVICE(s), why);
+    virtio_msg_bus_fail(bus_ivshmem_link(s), why);
 
     virtio_msg_ivshmem_detach(s->ivshmem);
     if (s->window.function) {
@@ -722,10 +739,10 @@ static char *virtio_msg_bus_ivshmem_backing(VirtIOMSGBusIvshmem *s)
     }
 }
 
-static void virtio_msg_bus_ivshmem_fill_info(VirtIOMSGBusDevice *link,
+static void virtio_msg_bus_ivshmem_fill_info(VirtIOMSGBus *link,
                                              VirtioMsgLinkInfo *info)
 {
-    VirtIOMSGBusIvshmem *s = VIRTIO_MSG_BUS_IVSHMEM(link);
+    VirtIOMSGBusIvshmem *s = bus_ivshmem(link);
     uint32_t driver = ids_driver(s->ivshmem);
     g_autofree char *backing = NULL;
 
@@ -805,9 +822,15 @@ static void virtio_msg_bus_ivshmem_close(VirtIOMSGBusIvshmem *s)
 
 static void virtio_msg_bus_ivshmem_realize(DeviceState *dev, Error **errp)
 {
+    ERRP_GUARD();
     VirtIOMSGBusIvshmem *s = VIRTIO_MSG_BUS_IVSHMEM(dev);
+    VirtIOMSGBusIvshmemClass *k = VIRTIO_MSG_BUS_IVSHMEM_GET_CLASS(s);
     bool by_dev = host_address_given(&s->dev);
 
+    k->parent_realize(dev, errp);
+    if (*errp) {
+        return;
+    }
     if (by_dev == qemu_chr_fe_backend_connected(&s->chr)) {
         error_setg(errp, by_dev
                    ? "dev= and chardev= exclude each other; give one of them"
@@ -828,7 +851,7 @@ static void virtio_msg_bus_ivshmem_realize(DeviceState *dev, Error **errp)
     memory_region_init(&s->dma_root, OBJECT(s), "virtio-msg-dma", UINT64_MAX);
     s->dma_as = g_new0(AddressSpace, 1);
     address_space_init(s->dma_as, &s->dma_root,
-                       virtio_msg_bus_name(VIRTIO_MSG_BUS_DEVICE(s)));
+                       virtio_msg_bus_name(bus_ivshmem_link(s)));
     /* A window of ordinary memory needs no copies: see open_window */
     s->dma_as->max_bounce_buffer_size = 0;
     s->vfio = virtio_msg_vfio_new(virtio_msg_bus_ivshmem_requested, s);
@@ -843,7 +866,7 @@ static void virtio_msg_bus_ivshmem_realize(DeviceState *dev, Error **errp)
     if (!s->mem) {
         warn_report("%s: without memdev= or sysmem-dev= no driver can set up "
                     "a queue",
-                    virtio_msg_bus_name(VIRTIO_MSG_BUS_DEVICE(s)));
+                    virtio_msg_bus_name(bus_ivshmem_link(s)));
     }
     virtio_msg_bus_ivshmem_start(s);
 }
@@ -852,6 +875,20 @@ static void virtio_msg_bus_ivshmem_unrealize(DeviceState *dev)
 {
     virtio_msg_bus_ivshmem_close(VIRTIO_MSG_BUS_IVSHMEM(dev));
 }
+
+static uint16_t virtio_msg_bus_ivshmem_max_msg_size(VirtIOMSGBus *link)
+{
+    return VIRTIO_MSG_RING_SLOT_SIZE;
+}
+
+static const VirtIOMSGBusOps virtio_msg_bus_ivshmem_ops = {
+    .send = virtio_msg_bus_ivshmem_send,
+    .recv = virtio_msg_bus_ivshmem_recv,
+    .kick = virtio_msg_bus_ivshmem_kick,
+    .max_msg_size = virtio_msg_bus_ivshmem_max_msg_size,
+    .get_dma_as = virtio_msg_bus_ivshmem_get_dma_as,
+    .fill_info = virtio_msg_bus_ivshmem_fill_info,
+};
 
 static const Property virtio_msg_bus_ivshmem_props[] = {
     DEFINE_PROP_PCI_HOST_DEVADDR("dev", VirtIOMSGBusIvshmem, dev),
@@ -883,19 +920,15 @@ static void virtio_msg_bus_ivshmem_instance_init(Object *obj)
 static void virtio_msg_bus_ivshmem_class_init(ObjectClass *oc, void *data)
 {
     DeviceClass *dc = DEVICE_CLASS(oc);
-    VirtIOMSGBusDeviceClass *k = VIRTIO_MSG_BUS_DEVICE_CLASS(oc);
+    VirtIOMSGBusIvshmemClass *k = VIRTIO_MSG_BUS_IVSHMEM_CLASS(oc);
 
     dc->desc = "virtio-msg link over ivshmem";
     dc->user_creatable = true;
     device_class_set_props(dc, virtio_msg_bus_ivshmem_props);
-    k->realize = virtio_msg_bus_ivshmem_realize;
-    k->unrealize = virtio_msg_bus_ivshmem_unrealize;
-    k->send = virtio_msg_bus_ivshmem_send;
-    k->recv = virtio_msg_bus_ivshmem_recv;
-    k->kick = virtio_msg_bus_ivshmem_kick;
-    k->get_dma_as = virtio_msg_bus_ivshmem_get_dma_as;
-    k->fill_info = virtio_msg_bus_ivshmem_fill_info;
-    k->max_msg_size = VIRTIO_MSG_RING_SLOT_SIZE;
+    k->parent_class.ops = &virtio_msg_bus_ivshmem_ops;
+    device_class_set_parent_realize(dc, virtio_msg_bus_ivshmem_realize,
+                                    &k->parent_realize);
+    dc->unrealize = virtio_msg_bus_ivshmem_unrealize;
 
     object_class_property_set_description(oc, "dev",
         "PCI address of an ivshmem-doorbell bound to vfio-pci");
@@ -927,6 +960,7 @@ static const TypeInfo virtio_msg_bus_ivshmem_types[] = {
         .parent = TYPE_VIRTIO_MSG_BUS_DEVICE,
         .instance_size = sizeof(VirtIOMSGBusIvshmem),
         .instance_init = virtio_msg_bus_ivshmem_instance_init,
+        .class_size = sizeof(VirtIOMSGBusIvshmemClass),
         .class_init = virtio_msg_bus_ivshmem_class_init,
     }
 };

@@ -11,10 +11,8 @@
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
 #include "qemu/timer.h"
-#include "hw/qdev-properties.h"
 #include "hw/virtio/virtio-msg.h"
 #include "hw/virtio/virtio-msg-bus.h"
-#include "migration/vmstate.h"
 #include "system/runstate.h"
 #include "system/runstate-action.h"
 #include "trace.h"
@@ -32,7 +30,7 @@
 #define SILENT_MAX_MS   1024
 
 /* After anything that it depends on; costs nothing if nothing changed */
-static void virtio_msg_bus_update_state(VirtIOMSGBusDevice *link)
+static void virtio_msg_bus_update_state(VirtIOMSGBus *link)
 {
     VirtioMsgLinkState state = VIRTIO_MSG_LINK_STATE_UP;
     g_autofree char *path = NULL;
@@ -54,12 +52,12 @@ static void virtio_msg_bus_update_state(VirtIOMSGBusDevice *link)
                                VirtioMsgLinkState_str(link->state),
                                VirtioMsgLinkState_str(state));
     link->state = state;
-    path = object_get_canonical_path(OBJECT(link));
+    path = object_get_canonical_path(OBJECT(virtio_msg_bus_device(link)));
     qapi_event_send_virtio_msg_link_state_changed(virtio_msg_bus_name(link),
                                                   path, state);
 }
 
-void virtio_msg_bus_connect(VirtIOMSGBusDevice *link,
+void virtio_msg_bus_connect(VirtIOMSGBus *link,
                             const VirtIOMSGBusPort *port, void *opaque)
 {
     assert(!port || !link->port);
@@ -71,14 +69,14 @@ void virtio_msg_bus_connect(VirtIOMSGBusDevice *link,
     }
 }
 
-static void virtio_msg_bus_bad_index(VirtIOMSGBusDevice *link)
+static void virtio_msg_bus_bad_index(VirtIOMSGBus *link)
 {
     trace_virtio_msg_bus_bad_index(virtio_msg_bus_name(link));
     link->stat_bad++;
 }
 
 /* Tried again and found as full as before, it is still the same stall */
-static void virtio_msg_bus_stall(VirtIOMSGBusDevice *link)
+static void virtio_msg_bus_stall(VirtIOMSGBus *link)
 {
     link->stalled = true;
     if (!link->full) {
@@ -88,15 +86,13 @@ static void virtio_msg_bus_stall(VirtIOMSGBusDevice *link)
     }
 }
 
-bool virtio_msg_bus_send(VirtIOMSGBusDevice *link,
+bool virtio_msg_bus_send(VirtIOMSGBus *link,
                          const struct virtio_msg *msg)
 {
-    VirtIOMSGBusDeviceClass *k = VIRTIO_MSG_BUS_DEVICE_GET_CLASS(link);
-
     if (!link->up || link->stalled) {
         return false;
     }
-    switch (k->send(link, msg)) {
+    switch (link->ops->send(link, msg)) {
     case VIRTIO_MSG_BUS_SEND_OK:
         link->tx_bad = false;
         break;
@@ -118,7 +114,7 @@ bool virtio_msg_bus_send(VirtIOMSGBusDevice *link,
     return true;
 }
 
-void virtio_msg_bus_schedule(VirtIOMSGBusDevice *link)
+void virtio_msg_bus_schedule(VirtIOMSGBus *link)
 {
     /* A turn flushes and rings before it ends */
     if (link->up && !link->in_turn) {
@@ -126,18 +122,16 @@ void virtio_msg_bus_schedule(VirtIOMSGBusDevice *link)
     }
 }
 
-static void virtio_msg_bus_kick(VirtIOMSGBusDevice *link)
+static void virtio_msg_bus_kick(VirtIOMSGBus *link)
 {
-    VirtIOMSGBusDeviceClass *k = VIRTIO_MSG_BUS_DEVICE_GET_CLASS(link);
-
     if (link->kick) {
         link->kick = false;
         link->stat_rings++;
-        k->kick(link);
+        link->ops->kick(link);
     }
 }
 
-static void virtio_msg_bus_arm_stall(VirtIOMSGBusDevice *link)
+static void virtio_msg_bus_arm_stall(VirtIOMSGBus *link)
 {
     if (!link->stalled) {
         if (link->full) {
@@ -157,8 +151,7 @@ static void virtio_msg_bus_arm_stall(VirtIOMSGBusDevice *link)
 
 static void virtio_msg_bus_turn(void *opaque)
 {
-    VirtIOMSGBusDevice *link = opaque;
-    VirtIOMSGBusDeviceClass *k = VIRTIO_MSG_BUS_DEVICE_GET_CLASS(link);
+    VirtIOMSGBus *link = opaque;
     QEMU_ALIGNED(8) struct virtio_msg msg;
     VirtIOMSGBusRecv ret = VIRTIO_MSG_BUS_RECV_OK;
     size_t arrived;
@@ -179,7 +172,7 @@ static void virtio_msg_bus_turn(void *opaque)
 
     for (i = 0; i < PROCESS_BUDGET && link->up && !link->stalled; i++) {
         memset(&msg, 0, sizeof(msg));
-        ret = k->recv(link, &msg, &arrived);
+        ret = link->ops->recv(link, &msg, &arrived);
         link->rx_bad = ret == VIRTIO_MSG_BUS_RECV_BAD;
         if (ret != VIRTIO_MSG_BUS_RECV_OK) {
             break;
@@ -210,7 +203,7 @@ static void virtio_msg_bus_turn(void *opaque)
     virtio_msg_bus_update_state(link);
 }
 
-void virtio_msg_bus_process(VirtIOMSGBusDevice *link)
+void virtio_msg_bus_process(VirtIOMSGBus *link)
 {
     link->heard = true;
     link->silent = false;
@@ -218,7 +211,7 @@ void virtio_msg_bus_process(VirtIOMSGBusDevice *link)
     virtio_msg_bus_turn(link);
 }
 
-void virtio_msg_bus_set_up(VirtIOMSGBusDevice *link, bool up)
+void virtio_msg_bus_set_up(VirtIOMSGBus *link, bool up)
 {
     if (link->up == up) {
         return;
@@ -248,13 +241,13 @@ void virtio_msg_bus_set_up(VirtIOMSGBusDevice *link, bool up)
     }
 }
 
-void virtio_msg_bus_set_silent(VirtIOMSGBusDevice *link)
+void virtio_msg_bus_set_silent(VirtIOMSGBus *link)
 {
     link->silent = true;
     virtio_msg_bus_update_state(link);
 }
 
-void virtio_msg_bus_peer_gone(VirtIOMSGBusDevice *link)
+void virtio_msg_bus_peer_gone(VirtIOMSGBus *link)
 {
     trace_virtio_msg_bus_peer_gone(virtio_msg_bus_name(link));
     if (link->port && link->up) {
@@ -262,7 +255,7 @@ void virtio_msg_bus_peer_gone(VirtIOMSGBusDevice *link)
     }
 }
 
-void virtio_msg_bus_fail(VirtIOMSGBusDevice *link, const char *why)
+void virtio_msg_bus_fail(VirtIOMSGBus *link, const char *why)
 {
     error_report("%s: %s", virtio_msg_bus_name(link), why);
     link->lost = true;
@@ -277,182 +270,141 @@ void virtio_msg_bus_fail(VirtIOMSGBusDevice *link, const char *why)
  */
 static void virtio_msg_bus_shutdown(Notifier *notifier, void *data)
 {
-    VirtIOMSGBusDevice *link = container_of(notifier, VirtIOMSGBusDevice,
-                                            shutdown);
+    VirtIOMSGBus *link = container_of(notifier, VirtIOMSGBus, shutdown);
 
     link->ended = shutdown_action != SHUTDOWN_ACTION_PAUSE;
 }
 
-AddressSpace *virtio_msg_bus_get_dma_as(VirtIOMSGBusDevice *link)
+AddressSpace *virtio_msg_bus_get_dma_as(VirtIOMSGBus *link)
 {
-    return VIRTIO_MSG_BUS_DEVICE_GET_CLASS(link)->get_dma_as(link);
+    return link->ops->get_dma_as(link);
 }
 
-uint16_t virtio_msg_bus_max_msg_size(VirtIOMSGBusDevice *link)
+uint16_t virtio_msg_bus_max_msg_size(VirtIOMSGBus *link)
 {
-    return VIRTIO_MSG_BUS_DEVICE_GET_CLASS(link)->max_msg_size;
+    return link->ops->max_msg_size(link);
 }
 
-const char *virtio_msg_bus_name(VirtIOMSGBusDevice *link)
+const char *virtio_msg_bus_name(VirtIOMSGBus *link)
 {
-    return BUS(&link->bus)->name;
+    return BUS(link)->name;
 }
 
-static void virtio_msg_bus_device_realize(DeviceState *dev, Error **errp)
+bool virtio_msg_bus_init(VirtIOMSGBus *link, DeviceState *owner,
+                         const char *name, const VirtIOMSGBusOps *ops,
+                         const VirtIOMSGBusConf *conf, Error **errp)
 {
-    ERRP_GUARD();
-    VirtIOMSGBusDevice *link = VIRTIO_MSG_BUS_DEVICE(dev);
-    VirtIOMSGBusDeviceClass *k = VIRTIO_MSG_BUS_DEVICE_GET_CLASS(link);
-
-    assert(k->max_msg_size <= VIRTIO_MSG_MAX_SIZE);
-
-    if (dev->num_child_bus) {
+    /* Zeroed state: it is no object yet */
+    if (link->parent_obj.parent) {
         error_setg(errp, "a virtio-msg link cannot be realized again; restart "
                    "this process");
-        return;
+        return false;
     }
-    if (link->slots < 1 || link->slots > VIRTIO_MSG_MAX_DEVICES) {
+    if (conf->slots < 1 || conf->slots > VIRTIO_MSG_MAX_DEVICES) {
         error_setg(errp, "slots=%" PRIu32 " is out of range; choose 1 to %d",
-                   link->slots, VIRTIO_MSG_MAX_DEVICES);
-        return;
+                   conf->slots, VIRTIO_MSG_MAX_DEVICES);
+        return false;
     }
-    if (link->silent_reset && !link->ping_interval) {
+    if (conf->silent_reset && !conf->ping_interval) {
         error_setg(errp, "silent-reset=on needs ping-interval=, without which "
                    "nobody notices");
-        return;
+        return false;
+    }
+    name = name ?: owner->id;
+    if (name && object_property_find(OBJECT(owner), name)) {
+        error_setg(errp, "a link cannot be called '%s', as a property of the "
+                   "device is; give it another id=", name);
+        return false;
     }
 
-    qbus_init(&link->bus, sizeof(link->bus), TYPE_VIRTIO_MSG_BUS, dev,
-              dev->id);
-    /* Where the doorbells are: not run by a device that waits for requests */
-    link->bh = aio_bh_new(iohandler_get_aio_context(), virtio_msg_bus_turn,
-                          link);
-    link->stall_timer = timer_new_ms(QEMU_CLOCK_REALTIME, virtio_msg_bus_turn,
-                                     link);
-
-    k->realize(dev, errp);
-    if (*errp) {
-        goto fail;
-    }
-
-    link->transport = qdev_new(TYPE_VIRTIO_MSG);
-    object_property_add_child(OBJECT(dev), "transport",
-                              OBJECT(link->transport));
-    qdev_prop_set_uint32(link->transport, "slots", link->slots);
-    qdev_prop_set_uint32(link->transport, "ping-interval",
-                         link->ping_interval);
-    qdev_prop_set_bit(link->transport, "silent-reset", link->silent_reset);
-    if (!qdev_realize_and_unref(link->transport, BUS(&link->bus), errp)) {
-        object_unparent(OBJECT(link->transport));
-        link->transport = NULL;
-        virtio_msg_bus_set_up(link, false);
-        k->unrealize(dev);
-        goto fail;
-    }
-    link->shutdown.notify = virtio_msg_bus_shutdown;
-    qemu_register_shutdown_notifier(&link->shutdown);
-    return;
-
-fail:
-    qemu_bh_delete(link->bh);
-    timer_free(link->stall_timer);
+    qbus_init(link, sizeof(*link), TYPE_VIRTIO_MSG_BUS, owner, name);
+    link->ops = ops;
+    link->conf = conf;
+    return true;
 }
 
-static void virtio_msg_bus_device_unrealize(DeviceState *dev)
+void virtio_msg_bus_describe_properties(ObjectClass *oc)
 {
-    VirtIOMSGBusDevice *link = VIRTIO_MSG_BUS_DEVICE(dev);
-    VirtIOMSGBusDeviceClass *k = VIRTIO_MSG_BUS_DEVICE_GET_CLASS(link);
-
-    notifier_remove(&link->shutdown);
-    virtio_msg_bus_set_up(link, false);
-    k->unrealize(dev);
-    qemu_bh_delete(link->bh);
-    timer_free(link->stall_timer);
-}
-
-static const Property virtio_msg_bus_device_props[] = {
-    DEFINE_PROP_UINT32("slots", VirtIOMSGBusDevice, slots, 32),
-    DEFINE_PROP_UINT32("ping-interval", VirtIOMSGBusDevice, ping_interval, 0),
-    DEFINE_PROP_BOOL("silent-reset", VirtIOMSGBusDevice, silent_reset, false),
-    DEFINE_PROP_BOOL("strict-generation", VirtIOMSGBusDevice,
-                     strict_generation, false),
-};
-
-/* Both ends of a link would have to move together */
-static const VMStateDescription vmstate_virtio_msg_bus_device = {
-    .name = "virtio-msg-bus-device",
-    .unmigratable = 1,
-};
-
-static bool virtio_msg_bus_device_get_up(Object *obj, Error **errp)
-{
-    return VIRTIO_MSG_BUS_DEVICE(obj)->up;
-}
-
-static int virtio_msg_bus_device_get_state(Object *obj, Error **errp)
-{
-    return VIRTIO_MSG_BUS_DEVICE(obj)->state;
-}
-
-static int virtio_msg_bus_device_get_wire(Object *obj, Error **errp)
-{
-    return VIRTIO_MSG_BUS_DEVICE(obj)->wire;
-}
-
-static void virtio_msg_bus_device_set_wire(Object *obj, int wire, Error **errp)
-{
-    if (DEVICE(obj)->realized) {
-        qdev_prop_set_after_realize(DEVICE(obj), "wire", errp);
-        return;
-    }
-    VIRTIO_MSG_BUS_DEVICE(obj)->wire = wire;
-}
-
-static void virtio_msg_bus_device_instance_init(Object *obj)
-{
-    VIRTIO_MSG_BUS_DEVICE(obj)->wire = VIRTIO_MSG_WIRE_2026;
-}
-
-static void virtio_msg_bus_device_class_init(ObjectClass *oc, void *data)
-{
-    DeviceClass *dc = DEVICE_CLASS(oc);
-
-    dc->realize = virtio_msg_bus_device_realize;
-    dc->unrealize = virtio_msg_bus_device_unrealize;
-    dc->vmsd = &vmstate_virtio_msg_bus_device;
-    device_class_set_props(dc, virtio_msg_bus_device_props);
-    set_bit(DEVICE_CATEGORY_BRIDGE, dc->categories);
-
-    object_class_property_add_bool(oc, "link-up",
-                                   virtio_msg_bus_device_get_up, NULL);
-    object_class_property_set_description(oc, "link-up",
-        "messages can be exchanged with the peer");
-    object_class_property_add_enum(oc, "link-state", "VirtioMsgLinkState",
-                                   &VirtioMsgLinkState_lookup,
-                                   virtio_msg_bus_device_get_state, NULL);
-    object_class_property_set_description(oc, "link-state",
-        "state of the link: down, up, silent or failed");
     object_class_property_set_description(oc, "slots",
         "devices that bus= can name up front; more are made on demand");
     object_class_property_set_description(oc, "ping-interval",
         "ms after which a peer that uses devices has to answer (0: never)");
     object_class_property_set_description(oc, "silent-reset",
         "reset the devices if it does not");
-    object_class_property_add_enum(oc, "wire", "VirtioMsgWire",
-                                   &VirtioMsgWire_lookup,
-                                   virtio_msg_bus_device_get_wire,
-                                   virtio_msg_bus_device_set_wire);
     object_class_property_set_description(oc, "wire",
         "how messages are laid out: 2026 (default) or 2025");
     object_class_property_set_description(oc, "strict-generation",
         "refuse to set a configuration by a generation of the past");
 }
 
+static void virtio_msg_bus_realize(BusState *bus, Error **errp)
+{
+    VirtIOMSGBus *link = VIRTIO_MSG_BUS(bus);
+
+    assert(virtio_msg_bus_max_msg_size(link) <= VIRTIO_MSG_MAX_SIZE);
+
+    link->transport = qdev_new(TYPE_VIRTIO_MSG);
+    object_property_add_child(OBJECT(link), "transport",
+                              OBJECT(link->transport));
+    if (!qdev_realize_and_unref(link->transport, bus, errp)) {
+        object_unparent(OBJECT(link->transport));
+        link->transport = NULL;
+    }
+}
+
+static void virtio_msg_bus_unrealize(BusState *bus)
+{
+    virtio_msg_bus_set_up(VIRTIO_MSG_BUS(bus), false);
+}
+
+static bool virtio_msg_bus_get_up(Object *obj, Error **errp)
+{
+    return VIRTIO_MSG_BUS(obj)->up;
+}
+
+static int virtio_msg_bus_get_state(Object *obj, Error **errp)
+{
+    return VIRTIO_MSG_BUS(obj)->state;
+}
+
+static void virtio_msg_bus_instance_init(Object *obj)
+{
+    VirtIOMSGBus *link = VIRTIO_MSG_BUS(obj);
+
+    /* Where the doorbells are: not run by a device that waits for requests */
+    link->bh = aio_bh_new(iohandler_get_aio_context(), virtio_msg_bus_turn,
+                          link);
+    link->stall_timer = timer_new_ms(QEMU_CLOCK_REALTIME, virtio_msg_bus_turn,
+                                     link);
+    link->shutdown.notify = virtio_msg_bus_shutdown;
+    qemu_register_shutdown_notifier(&link->shutdown);
+}
+
+static void virtio_msg_bus_instance_finalize(Object *obj)
+{
+    VirtIOMSGBus *link = VIRTIO_MSG_BUS(obj);
+
+    notifier_remove(&link->shutdown);
+    qemu_bh_delete(link->bh);
+    timer_free(link->stall_timer);
+}
+
 static void virtio_msg_bus_class_init(ObjectClass *oc, void *data)
 {
     BusClass *bc = BUS_CLASS(oc);
 
+    bc->realize = virtio_msg_bus_realize;
+    bc->unrealize = virtio_msg_bus_unrealize;
     bc->max_dev = 1;
+
+    object_class_property_add_bool(oc, "link-up", virtio_msg_bus_get_up, NULL);
+    object_class_property_set_description(oc, "link-up",
+        "messages can be exchanged with the peer");
+    object_class_property_add_enum(oc, "link-state", "VirtioMsgLinkState",
+                                   &VirtioMsgLinkState_lookup,
+                                   virtio_msg_bus_get_state, NULL);
+    object_class_property_set_description(oc, "link-state",
+        "state of the link: down, up, silent or failed");
 }
 
 static const TypeInfo virtio_msg_bus_types[] = {
@@ -460,15 +412,9 @@ static const TypeInfo virtio_msg_bus_types[] = {
         .name = TYPE_VIRTIO_MSG_BUS,
         .parent = TYPE_BUS,
         .instance_size = sizeof(VirtIOMSGBus),
+        .instance_init = virtio_msg_bus_instance_init,
+        .instance_finalize = virtio_msg_bus_instance_finalize,
         .class_init = virtio_msg_bus_class_init,
-    }, {
-        .name = TYPE_VIRTIO_MSG_BUS_DEVICE,
-        .parent = TYPE_SYS_BUS_DEVICE,
-        .abstract = true,
-        .instance_size = sizeof(VirtIOMSGBusDevice),
-        .instance_init = virtio_msg_bus_device_instance_init,
-        .class_size = sizeof(VirtIOMSGBusDeviceClass),
-        .class_init = virtio_msg_bus_device_class_init,
     }
 };
 

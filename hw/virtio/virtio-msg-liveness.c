@@ -107,7 +107,7 @@ void virtio_msg_liveness_set_up(VirtIOMSGLiveness *l, bool up)
     }
 }
 
-void virtio_msg_liveness_init(VirtIOMSGLiveness *l, VirtIOMSGBusDevice *link,
+void virtio_msg_liveness_init(VirtIOMSGLiveness *l, VirtIOMSGBus *link,
                               const VirtIOMSGLivenessOps *ops, void *opaque,
                               uint32_t interval)
 {

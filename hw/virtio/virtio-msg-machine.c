@@ -11,7 +11,7 @@
 #include "exec/memory.h"
 #include "hw/boards.h"
 #include "hw/virtio/virtio.h"
-#include "hw/virtio/virtio-msg-bus.h"
+#include "hw/virtio/virtio-msg-bus-device.h"
 #include "qom/object.h"
 
 /*

@@ -104,7 +104,7 @@ static VirtioMsgIdCountList *link_messages(VirtIOMSG *s)
     return list;
 }
 
-static VirtioMsgCounters *link_counters(VirtIOMSGBusDevice *link, VirtIOMSG *s)
+static VirtioMsgCounters *link_counters(VirtIOMSGBus *link, VirtIOMSG *s)
 {
     VirtioMsgCounters *counters = g_new0(VirtioMsgCounters, 1);
 
@@ -124,22 +124,22 @@ static VirtioMsgCounters *link_counters(VirtIOMSGBusDevice *link, VirtIOMSG *s)
     return counters;
 }
 
-static VirtioMsgLinkInfo *link_info(VirtIOMSGBusDevice *link)
+static VirtioMsgLinkInfo *link_info(VirtIOMSGBus *link)
 {
-    VirtIOMSGBusDeviceClass *k = VIRTIO_MSG_BUS_DEVICE_GET_CLASS(link);
+    Object *owner = OBJECT(virtio_msg_bus_device(link));
     VirtioMsgLinkInfo *info = g_new0(VirtioMsgLinkInfo, 1);
     VirtIOMSG *s = VIRTIO_MSG(link->transport);
 
     info->name = g_strdup(virtio_msg_bus_name(link));
-    info->qom_path = object_get_canonical_path(OBJECT(link));
-    info->type = g_strdup(object_get_typename(OBJECT(link)));
+    info->qom_path = object_get_canonical_path(owner);
+    info->type = g_strdup(object_get_typename(owner));
     info->state = link->state;
-    info->wire = link->wire;
+    info->wire = link->conf->wire;
     info->strict_generation = s->strict_generation;
     info->max_message_size = virtio_msg_bus_max_msg_size(link);
     info->devices = link_devices(s);
     info->counters = link_counters(link, s);
-    k->fill_info(link, info);
+    link->ops->fill_info(link, info);
     return info;
 }
 
@@ -147,8 +147,8 @@ static int collect_link(Object *child, void *opaque)
 {
     GPtrArray *links = opaque;
 
-    if (object_dynamic_cast(child, TYPE_VIRTIO_MSG_BUS_DEVICE) &&
-        DEVICE(child)->realized) {
+    if (object_dynamic_cast(child, TYPE_VIRTIO_MSG_BUS) &&
+        virtio_msg_bus_device(VIRTIO_MSG_BUS(child))->realized) {
         g_ptr_array_add(links, child);
     }
     return 0;
@@ -156,13 +156,14 @@ static int collect_link(Object *child, void *opaque)
 
 static gint compare_links(gconstpointer a, gconstpointer b)
 {
-    return strcmp(virtio_msg_bus_name(*(VirtIOMSGBusDevice **)a),
-                  virtio_msg_bus_name(*(VirtIOMSGBusDevice **)b));
+    return strcmp(virtio_msg_bus_name(*(VirtIOMSGBus **)a),
+                  virtio_msg_bus_name(*(VirtIOMSGBus **)b));
 }
 
-static bool link_is_called(VirtIOMSGBusDevice *link, const char *name)
+static bool link_is_called(VirtIOMSGBus *link, const char *name)
 {
-    g_autofree char *path = object_get_canonical_path(OBJECT(link));
+    Object *owner = OBJECT(virtio_msg_bus_device(link));
+    g_autofree char *path = object_get_canonical_path(owner);
 
     return g_str_equal(name, virtio_msg_bus_name(link)) ||
            g_str_equal(name, path);
@@ -177,7 +178,7 @@ VirtioMsgLinkInfoList *qmp_x_query_virtio_msg(const char *name, Error **errp)
     object_child_foreach_recursive(object_get_root(), collect_link, links);
     g_ptr_array_sort(links, compare_links);
     for (i = 0; i < links->len; i++) {
-        VirtIOMSGBusDevice *link = g_ptr_array_index(links, i);
+        VirtIOMSGBus *link = g_ptr_array_index(links, i);
 
         if (!name || link_is_called(link, name)) {
             QAPI_LIST_APPEND(tail, link_info(link));

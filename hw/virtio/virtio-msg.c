@@ -1159,7 +1159,7 @@ static void virtio_msg_link_changed(void *opaque, bool up)
 
     if (up) {
         trace_virtio_msg_up(virtio_msg_name(s),
-                            VirtioMsgWire_str(s->link->wire),
+                            VirtioMsgWire_str(s->link->conf->wire),
                             virtio_msg_bus_max_msg_size(s->link));
     }
     s->response_waits = false;
@@ -1262,7 +1262,7 @@ static void virtio_msg_peer_silent(void *opaque)
 {
     VirtIOMSG *s = opaque;
 
-    if (s->silent_reset) {
+    if (s->link->conf->silent_reset) {
         virtio_msg_peer_gone(s);
     }
 }
@@ -1375,7 +1375,7 @@ static void virtio_msg_slot_pre_plugged(DeviceState *d, Error **errp)
     VirtIODevice *vdev = virtio_bus_get_device(&slot->bus);
 
     if (!DEVICE(slot)->realized || !DEVICE(slot->transport)->realized ||
-        !DEVICE(slot->transport->link)->realized) {
+        !virtio_msg_bus_device(slot->transport->link)->realized) {
         error_setg(errp, "%s has been shut down and takes no devices",
                    virtio_msg_name(slot->transport));
         return;
@@ -1563,22 +1563,22 @@ static const VirtIOMSGWire *const virtio_msg_wires[] = {
 
 static bool virtio_msg_choose_wire(VirtIOMSG *s, Error **errp)
 {
-    const char *name = VirtioMsgWire_str(s->link->wire);
+    const char *name = VirtioMsgWire_str(s->link->conf->wire);
     uint16_t max = virtio_msg_bus_max_msg_size(s->link);
 
-    s->wire = virtio_msg_wires[s->link->wire];
+    s->wire = virtio_msg_wires[s->link->conf->wire];
     if (max < s->wire->min_max_msg_size) {
         error_setg(errp, "wire=%s needs messages of %u bytes, and %s carries "
                    "no more than %u", name, s->wire->min_max_msg_size,
                    virtio_msg_name(s), max);
         return false;
     }
-    if (s->link->strict_generation && s->wire->strict_generation) {
+    if (s->link->conf->strict_generation && s->wire->strict_generation) {
         error_setg(errp, "strict-generation=on is for wire=2026; with wire=%s "
                    "it is always so", name);
         return false;
     }
-    s->strict_generation = s->link->strict_generation ||
+    s->strict_generation = s->link->conf->strict_generation ||
                            s->wire->strict_generation;
     return true;
 }
@@ -1593,7 +1593,7 @@ static void virtio_msg_realize(DeviceState *dev, Error **errp)
         error_setg(errp, "a virtio-msg transport cannot be realized again");
         return;
     }
-    s->link = VIRTIO_MSG_BUS_DEVICE(qdev_get_parent_bus(dev)->parent);
+    s->link = VIRTIO_MSG_BUS(qdev_get_parent_bus(dev));
     if (!virtio_msg_choose_wire(s, errp)) {
         return;
     }
@@ -1604,7 +1604,7 @@ static void virtio_msg_realize(DeviceState *dev, Error **errp)
     name = g_strdup_printf("%s.slots", virtio_msg_name(s));
     qbus_init(&s->slot_bus, sizeof(s->slot_bus), TYPE_VIRTIO_MSG_SLOT_BUS, dev,
               name);
-    while (s->slots->len < s->initial_slots) {
+    while (s->slots->len < s->link->conf->slots) {
         if (!virtio_msg_add_slot(s, errp)) {
             return;
         }
@@ -1615,7 +1615,7 @@ static void virtio_msg_realize(DeviceState *dev, Error **errp)
     qbus_set_bus_hotplug_handler(BUS(&s->any_bus));
     virtio_msg_pace_init(&s->pace, s->wire->paced, virtio_msg_pace_over, s);
     virtio_msg_liveness_init(&s->liveness, s->link, &virtio_msg_liveness_ops, s,
-                             s->ping_interval);
+                             s->link->conf->ping_interval);
     virtio_msg_bus_connect(s->link, &virtio_msg_port, s);
 }
 
@@ -1637,12 +1637,6 @@ static void virtio_msg_finalize(Object *obj)
     }
 }
 
-static const Property virtio_msg_props[] = {
-    DEFINE_PROP_UINT32("slots", VirtIOMSG, initial_slots, 32),
-    DEFINE_PROP_UINT32("ping-interval", VirtIOMSG, ping_interval, 0),
-    DEFINE_PROP_BOOL("silent-reset", VirtIOMSG, silent_reset, false),
-};
-
 static void virtio_msg_class_init(ObjectClass *oc, void *data)
 {
     DeviceClass *dc = DEVICE_CLASS(oc);
@@ -1654,7 +1648,6 @@ static void virtio_msg_class_init(ObjectClass *oc, void *data)
     /* Each link makes its own */
     dc->user_creatable = false;
     dc->hotpluggable = false;
-    device_class_set_props(dc, virtio_msg_props);
 }
 
 static const TypeInfo virtio_msg_types[] = {

@@ -302,6 +302,11 @@ static const Case cases[] = {
         .args = LINK ",slots=65537",
         .words = { "slots=65537", "1 to 65536" },
     }, {
+        .path = "link/called-as-a-property",
+        .args = "-chardev socket,id=c,fd=@FD@ "
+                "-device virtio-msg-bus-ivshmem,id=slots,chardev=c",
+        .words = { "'slots'", "another id=" },
+    }, {
         .path = "slot/taken",
         .args = RAM " -device virtio-rng-device,bus=link0.3 "
                 "-device virtio-rng-device,bus=link0.3",

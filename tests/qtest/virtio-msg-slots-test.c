@@ -159,7 +159,7 @@ static void test_realize_again(gconstpointer path)
 /* Slots come back */
 static void test_realize_slot_again(void)
 {
-    static const char path[] = LINK0 "/transport/slots[0]/slot[0]";
+    static const char path[] = LINK0 "/link0/transport/slots[0]/slot[0]";
     VMsgQueue q;
     VMsgTest t;
 
@@ -224,7 +224,7 @@ int main(int argc, char **argv)
     qtest_add_data_func("virtio-msg/slots/realize-again/link", LINK0,
                         test_realize_again);
     qtest_add_data_func("virtio-msg/slots/realize-again/transport",
-                        LINK0 "/transport", test_realize_again);
+                        LINK0 "/link0/transport", test_realize_again);
     TEST("realize-again/slot", test_realize_slot_again);
     TEST("start-time", test_start_time);
     return g_test_run();

@@ -7,8 +7,9 @@
 #ifndef HW_VIRTIO_MSG_BUS_H
 #define HW_VIRTIO_MSG_BUS_H
 
-#include "hw/sysbus.h"
 #include "exec/memory.h"
+#include "hw/qdev-core.h"
+#include "hw/virtio/virtio-msg-properties.h"
 #include "qemu/notify.h"
 #include "qapi/qapi-types-virtio-msg.h"
 #include "qom/object.h"
@@ -16,12 +17,12 @@
 
 /*
  * A link is one connection to one peer.  It moves messages and knows nothing
- * of what they mean.  Each link has a virtio-msg-bus with one child, the
- * transport, which gives the messages their meaning and knows nothing of how
- * they travel.
+ * of what they mean.  A link is a bus that any device can carry, and a device
+ * can carry several.  Each has one child, the transport, which gives the
+ * messages their meaning and knows nothing of how they travel.
  *
- *     link (a virtio-msg-bus-device)
- *       virtio-msg-bus
+ *     any device, which moves the messages
+ *       link (a virtio-msg-bus)
  *         transport (virtio-msg)
  *
  * Everything here runs in the main loop with the BQL held.
@@ -30,13 +31,24 @@
 #define TYPE_VIRTIO_MSG_BUS "virtio-msg-bus"
 OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMSGBus, VIRTIO_MSG_BUS)
 
-struct VirtIOMSGBus {
-    BusState parent_obj;
-};
+/* What a user can choose for each link, in its device's properties */
+typedef struct VirtIOMSGBusConf {
+    uint32_t slots;
+    uint32_t ping_interval; /* ms, 0: never */
+    bool silent_reset;
+    VirtioMsgWire wire;
+    bool strict_generation;
+} VirtIOMSGBusConf;
 
-#define TYPE_VIRTIO_MSG_BUS_DEVICE "virtio-msg-bus-device"
-OBJECT_DECLARE_TYPE(VirtIOMSGBusDevice, VirtIOMSGBusDeviceClass,
-                    VIRTIO_MSG_BUS_DEVICE)
+/* They, as properties of a device with state @_state, in its field @_conf */
+#define DEFINE_VIRTIO_MSG_BUS_PROPERTIES(_state, _conf)                     \
+    DEFINE_PROP_UINT32("slots", _state, _conf.slots, 32),                   \
+    DEFINE_PROP_UINT32("ping-interval", _state, _conf.ping_interval, 0),    \
+    DEFINE_PROP_BOOL("silent-reset", _state, _conf.silent_reset, false),    \
+    DEFINE_PROP_VIRTIO_MSG_WIRE("wire", _state, _conf.wire,                 \
+                                VIRTIO_MSG_WIRE_2026),                      \
+    DEFINE_PROP_BOOL("strict-generation", _state, _conf.strict_generation,  \
+                     false)
 
 /* What a link calls in the transport above it */
 typedef struct VirtIOMSGBusPort {
@@ -82,10 +94,45 @@ typedef enum VirtIOMSGBusSend {
     VIRTIO_MSG_BUS_SEND_BAD,
 } VirtIOMSGBusSend;
 
-struct VirtIOMSGBusDevice {
-    SysBusDevice parent_obj;
+/* What the device that carries a link does for it */
+typedef struct VirtIOMSGBusOps {
+    /*
+     * Put one message (msg_size bytes of it) into the queue towards the peer.
+     * Unless it returns OK, nothing has changed.
+     */
+    VirtIOMSGBusSend (*send)(VirtIOMSGBus *link, const struct virtio_msg *msg);
 
-    VirtIOMSGBus bus;
+    /*
+     * Take one message from the peer's queue, into @msg, which has room for
+     * the largest.  Sets @arrived to the number of bytes.
+     */
+    VirtIOMSGBusRecv (*recv)(VirtIOMSGBus *link, struct virtio_msg *msg,
+                             size_t *arrived);
+
+    /* Ring the peer's doorbell */
+    void (*kick)(VirtIOMSGBus *link);
+
+    /*
+     * The largest message that it carries: bytes with the header, at most
+     * VIRTIO_MSG_MAX_SIZE, always the same once the device is realized
+     */
+    uint16_t (*max_msg_size)(VirtIOMSGBus *link);
+
+    /* The peer's memory, at the peer's own addresses; never NULL */
+    AddressSpace *(*get_dma_as)(VirtIOMSGBus *link);
+
+    /*
+     * Fill in what only the device knows of a link: layout, ids, queues,
+     * windows.  The rest is filled in already.
+     */
+    void (*fill_info)(VirtIOMSGBus *link, VirtioMsgLinkInfo *info);
+} VirtIOMSGBusOps;
+
+struct VirtIOMSGBus {
+    BusState parent_obj;
+
+    const VirtIOMSGBusOps *ops;
+    const VirtIOMSGBusConf *conf;
     DeviceState *transport;
     const VirtIOMSGBusPort *port;
     void *port_opaque;
@@ -108,13 +155,6 @@ struct VirtIOMSGBusDevice {
     bool silent;            /* the peer owes a sign of life */
     bool lost;              /* what the link stands on is gone */
 
-    /* Properties, for the transport */
-    uint32_t slots;
-    uint32_t ping_interval; /* ms, 0: never */
-    bool silent_reset;
-    VirtioMsgWire wire;
-    bool strict_generation;
-
     /* Messages are counted by the transport, which knows their kinds */
     uint64_t stat_stalls;   /* times the queue towards the peer became full */
     uint64_t stat_bad;      /* times an index of the peer was out of range */
@@ -122,42 +162,32 @@ struct VirtIOMSGBusDevice {
     uint64_t stat_rings;    /* doorbells that were rung at the peer */
 };
 
-struct VirtIOMSGBusDeviceClass {
-    SysBusDeviceClass parent_class;
+/**
+ * virtio_msg_bus_init: give a device a link
+ * @link: the link, in the device's state, with which it lives
+ * @owner: the device, in its realize
+ * @name: of the link, or NULL to make one from the device's id or type
+ * @ops: what the device does for the link, static
+ * @conf: what the user chose, in the device's state
+ * @errp: set on failure
+ *
+ * The link is down at first.  The device may have it up from now on, already
+ * in its realize.  Whenever the device is unrealized it goes down by itself,
+ * before the device's own unrealize.
+ *
+ * Returns false with @errp set, and nothing to undo, if @conf makes no sense or
+ * the name cannot be taken, maybe since the device was realized before.
+ */
+bool virtio_msg_bus_init(VirtIOMSGBus *link, DeviceState *owner,
+                         const char *name, const VirtIOMSGBusOps *ops,
+                         const VirtIOMSGBusConf *conf, Error **errp);
 
-    /* The realize of the subclass; the parent's runs after it */
-    DeviceRealize realize;
-    DeviceUnrealize unrealize;
-
-    /**
-     * @send: put one message (msg_size bytes of it) into the queue towards
-     * the peer.  Unless it returns OK, nothing has changed.
-     */
-    VirtIOMSGBusSend (*send)(VirtIOMSGBusDevice *link,
-                             const struct virtio_msg *msg);
-
-    /**
-     * @recv: take one message from the peer's queue, into @msg, which has
-     * room for the largest.  Sets @arrived to the number of bytes.
-     */
-    VirtIOMSGBusRecv (*recv)(VirtIOMSGBusDevice *link, struct virtio_msg *msg,
-                             size_t *arrived);
-
-    /** @kick: ring the peer's doorbell */
-    void (*kick)(VirtIOMSGBusDevice *link);
-
-    /** @get_dma_as: the peer's memory, at the peer's own addresses */
-    AddressSpace *(*get_dma_as)(VirtIOMSGBusDevice *link);
-
-    /**
-     * @fill_info: fill in what only the subclass knows of a realized link:
-     * layout, ids, queues, windows.  The rest is filled in already.
-     */
-    void (*fill_info)(VirtIOMSGBusDevice *link, VirtioMsgLinkInfo *info);
-
-    /** @max_msg_size: bytes with the header, up to 264 */
-    uint16_t max_msg_size;
-};
+/**
+ * virtio_msg_bus_describe_properties: describe what
+ * DEFINE_VIRTIO_MSG_BUS_PROPERTIES() defines
+ * @oc: a class that has these properties
+ */
+void virtio_msg_bus_describe_properties(ObjectClass *oc);
 
 /**
  * virtio_msg_bus_connect: attach the transport to its link
@@ -167,7 +197,7 @@ struct VirtIOMSGBusDeviceClass {
  *
  * @port has to stay valid until the transport detaches.
  */
-void virtio_msg_bus_connect(VirtIOMSGBusDevice *link,
+void virtio_msg_bus_connect(VirtIOMSGBus *link,
                             const VirtIOMSGBusPort *port, void *opaque);
 
 /**
@@ -180,7 +210,7 @@ void virtio_msg_bus_connect(VirtIOMSGBusDevice *link,
  * queue is full; then the transport keeps the message, and the port's flush()
  * is called as soon as there may be room (B-04).
  */
-bool virtio_msg_bus_send(VirtIOMSGBusDevice *link,
+bool virtio_msg_bus_send(VirtIOMSGBus *link,
                          const struct virtio_msg *msg);
 
 /**
@@ -190,24 +220,24 @@ bool virtio_msg_bus_send(VirtIOMSGBusDevice *link,
  * For events that come up outside of receive(): whatever comes up in one turn
  * of the main loop goes out together, with one doorbell.
  */
-void virtio_msg_bus_schedule(VirtIOMSGBusDevice *link);
+void virtio_msg_bus_schedule(VirtIOMSGBus *link);
 
 /**
  * virtio_msg_bus_process: take what the peer has sent
  * @link: the link
  *
- * For the link's subclass, when the peer rang the doorbell.  Handles a bounded
+ * For the link's device, when the peer rang the doorbell.  Handles a bounded
  * number of messages and goes on in a later turn of the main loop if there are
  * more, so that no peer can keep the process to itself (B-05).
  */
-void virtio_msg_bus_process(VirtIOMSGBusDevice *link);
+void virtio_msg_bus_process(VirtIOMSGBus *link);
 
 /**
  * virtio_msg_bus_set_up: report that the link went up or down
  * @link: the link
  * @up: true if messages can be exchanged from now on
  */
-void virtio_msg_bus_set_up(VirtIOMSGBusDevice *link, bool up);
+void virtio_msg_bus_set_up(VirtIOMSGBus *link, bool up);
 
 /**
  * virtio_msg_bus_set_silent: report that the peer does not answer
@@ -216,15 +246,15 @@ void virtio_msg_bus_set_up(VirtIOMSGBusDevice *link, bool up);
  * For the transport, which knows what an answer is.  Whatever comes from the
  * peer ends that.
  */
-void virtio_msg_bus_set_silent(VirtIOMSGBusDevice *link);
+void virtio_msg_bus_set_silent(VirtIOMSGBus *link);
 
 /**
  * virtio_msg_bus_peer_gone: report that the peer is not the one it was
  * @link: the link
  *
- * For the link's subclass, if it can tell.
+ * For the link's device, if it can tell.
  */
-void virtio_msg_bus_peer_gone(VirtIOMSGBusDevice *link);
+void virtio_msg_bus_peer_gone(VirtIOMSGBus *link);
 
 /**
  * virtio_msg_bus_fail: report that the link cannot go on
@@ -234,7 +264,7 @@ void virtio_msg_bus_peer_gone(VirtIOMSGBusDevice *link);
  * The link is down, and shown as failed, until virtio_msg_bus_set_up() says
  * that it is up again.
  */
-void virtio_msg_bus_fail(VirtIOMSGBusDevice *link, const char *why);
+void virtio_msg_bus_fail(VirtIOMSGBus *link, const char *why);
 
 /**
  * virtio_msg_bus_get_dma_as: the memory that virtqueues live in
@@ -242,24 +272,33 @@ void virtio_msg_bus_fail(VirtIOMSGBusDevice *link, const char *why);
  *
  * Returns the peer's AddressSpace, owned by the link; never NULL.
  */
-AddressSpace *virtio_msg_bus_get_dma_as(VirtIOMSGBusDevice *link);
+AddressSpace *virtio_msg_bus_get_dma_as(VirtIOMSGBus *link);
 
 /**
  * virtio_msg_bus_max_msg_size: the largest message that the link carries
  * @link: the link
  *
  * Returns bytes, with the header, up to VIRTIO_MSG_MAX_SIZE; at least what the
- * link's wire needs (B-07), once it is realized.
+ * link's wire needs (B-07), once the transport is there.
  */
-uint16_t virtio_msg_bus_max_msg_size(VirtIOMSGBusDevice *link);
+uint16_t virtio_msg_bus_max_msg_size(VirtIOMSGBus *link);
 
 /**
  * virtio_msg_bus_name: the name of a link in messages and bus names
- * @link: a realized link
+ * @link: a link
  *
- * Returns the id that the user gave, or one made from the type; owned by the
- * link.
+ * Returns a name that is owned by the link: the id of its device, or what the
+ * device made of it.
  */
-const char *virtio_msg_bus_name(VirtIOMSGBusDevice *link);
+const char *virtio_msg_bus_name(VirtIOMSGBus *link);
+
+/**
+ * virtio_msg_bus_device: the device that carries a link
+ * @link: a link that was initialized
+ */
+static inline DeviceState *virtio_msg_bus_device(VirtIOMSGBus *link)
+{
+    return link->parent_obj.parent;
+}
 
 #endif /* HW_VIRTIO_MSG_BUS_H */

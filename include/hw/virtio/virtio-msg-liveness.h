@@ -45,7 +45,7 @@ typedef struct VirtIOMSGLivenessOps {
 } VirtIOMSGLivenessOps;
 
 typedef struct VirtIOMSGLiveness {
-    VirtIOMSGBusDevice *link;
+    VirtIOMSGBus *link;
     const VirtIOMSGLivenessOps *ops;
     void *opaque;
     QEMUTimer *timer;           /* NULL: nobody asked for it */
@@ -66,7 +66,7 @@ typedef struct VirtIOMSGLiveness {
  * @opaque: the first argument of all of them
  * @interval: milliseconds, 0 to watch nothing
  */
-void virtio_msg_liveness_init(VirtIOMSGLiveness *l, VirtIOMSGBusDevice *link,
+void virtio_msg_liveness_init(VirtIOMSGLiveness *l, VirtIOMSGBus *link,
                               const VirtIOMSGLivenessOps *ops, void *opaque,
                               uint32_t interval);
 

@@ -90,13 +90,10 @@ struct VirtIOMSGSlot {
 struct VirtIOMSG {
     DeviceState parent_obj;
 
-    VirtIOMSGBusDevice *link;
+    VirtIOMSGBus *link;
     BusState slot_bus;
     VirtioBusState any_bus;
     GPtrArray *slots;           /* VirtIOMSGSlot, by device number */
-    uint32_t initial_slots;
-    uint32_t ping_interval;     /* ms, 0: never */
-    bool silent_reset;          /* take devices from a peer that is silent */
     const VirtIOMSGWire *wire;  /* how messages are laid out */
     bool strict_generation;     /* T-10: transport feature bit 0, or 2025 */
     VirtIOMSGLiveness liveness;

@@ -1,0 +1,35 @@
+/*
+ * Types of properties of virtio-msg links
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/util.h"
+#include "qapi/visitor.h"
+#include "hw/virtio/virtio-msg-properties.h"
+
+static void get_enum(Object *obj, Visitor *v, const char *name, void *opaque,
+                     Error **errp)
+{
+    const Property *prop = opaque;
+    int *value = object_field_prop_ptr(obj, prop);
+
+    visit_type_enum(v, name, value, prop->info->enum_table, errp);
+}
+
+static void set_default_enum(ObjectProperty *op, const Property *prop)
+{
+    object_property_set_default_str(op,
+        qapi_enum_lookup(prop->info->enum_table, prop->defval.i));
+}
+
+QEMU_BUILD_BUG_ON(sizeof(VirtioMsgWire) != sizeof(int));
+
+const PropertyInfo qdev_prop_virtio_msg_wire = {
+    .type = "VirtioMsgWire",
+    .enum_table = &VirtioMsgWire_lookup,
+    .get = get_enum,
+    .set = get_enum,    /* visits the field in either direction */
+    .set_default_value = set_default_enum,
+};
