@@ -114,8 +114,9 @@ static void print_link(Monitor *mon, const VirtioMsgLinkInfo *info)
     if (info->advice) {
         monitor_printf(mon, "  advice: %s\n", info->advice);
     }
-    if (info->layout) {
-        monitor_printf(mon, "  layout: %s\n", info->layout);
+    if (info->has_layout) {
+        monitor_printf(mon, "  layout: %s\n",
+                       VirtioMsgLayout_str(info->layout));
     }
     monitor_printf(mon, "  wire: %s%s\n", VirtioMsgWire_str(info->wire),
                    info->strict_generation ? ", strict generation" : "");

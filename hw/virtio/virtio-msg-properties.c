@@ -9,8 +9,9 @@
 #include "qapi/visitor.h"
 #include "hw/virtio/virtio-msg-properties.h"
 
-static void get_enum(Object *obj, Visitor *v, const char *name, void *opaque,
-                     Error **errp)
+/* Visits the field in either direction */
+static void visit_enum(Object *obj, Visitor *v, const char *name, void *opaque,
+                       Error **errp)
 {
     const Property *prop = opaque;
     int *value = object_field_prop_ptr(obj, prop);
@@ -24,12 +25,30 @@ static void set_default_enum(ObjectProperty *op, const Property *prop)
         qapi_enum_lookup(prop->info->enum_table, prop->defval.i));
 }
 
+QEMU_BUILD_BUG_ON(sizeof(VirtioMsgLayout) != sizeof(int));
+QEMU_BUILD_BUG_ON(sizeof(VirtioMsgSysmemMap) != sizeof(int));
 QEMU_BUILD_BUG_ON(sizeof(VirtioMsgWire) != sizeof(int));
+
+const PropertyInfo qdev_prop_virtio_msg_layout = {
+    .type = "VirtioMsgLayout",
+    .enum_table = &VirtioMsgLayout_lookup,
+    .get = visit_enum,
+    .set = visit_enum,
+    .set_default_value = set_default_enum,
+};
+
+const PropertyInfo qdev_prop_virtio_msg_sysmem_map = {
+    .type = "VirtioMsgSysmemMap",
+    .enum_table = &VirtioMsgSysmemMap_lookup,
+    .get = visit_enum,
+    .set = visit_enum,
+    .set_default_value = set_default_enum,
+};
 
 const PropertyInfo qdev_prop_virtio_msg_wire = {
     .type = "VirtioMsgWire",
     .enum_table = &VirtioMsgWire_lookup,
-    .get = get_enum,
-    .set = get_enum,    /* visits the field in either direction */
+    .get = visit_enum,
+    .set = visit_enum,
     .set_default_value = set_default_enum,
 };

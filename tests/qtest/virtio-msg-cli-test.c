@@ -264,7 +264,7 @@ static const Case cases[] = {
     }, {
         .path = "sysmem/unknown-map",
         .args = LINK ",sysmem-dev=0000:ff:1f.7,sysmem-map=nonsense",
-        .words = { "sysmem-map=nonsense", "auto, wc or vfio" },
+        .words = { "sysmem-map", "nonsense" },
     }, {
         .path = "sysmem/map-without-device",
         .args = RAM ",sysmem-map=wc",
@@ -280,7 +280,7 @@ static const Case cases[] = {
     }, {
         .path = "link/unknown-layout",
         .args = LINK ",layout=v2",
-        .words = { "layout=v2", "choose" },
+        .words = { "layout", "v2" },
     }, {
         .path = "link/remote-vmid-out-of-range",
         .args = LINK ",remote-vmid=65536",

@@ -1116,7 +1116,7 @@ static void test_traces(void)
         "virtio_msg_plugged link0: dev=0 virtio-net",
         "virtio_msg_send link0: type=0x02 id=0x40 dev=0 token=0 size=12: "
             "EVENT_DEVICE device_number=0 state=1",
-        "virtio_msg_bus_ivshmem_ring link0: peer=1",
+        "virtio_msg_peer_ring link0: peer=1",
         "virtio_msg_bus_ivshmem_interrupt link0",
         "virtio_msg_receive link0: type=0x00 id=0x08 dev=0 token=.. size=12: "
             "SET_DEVICE_STATUS request status=0x1",

@@ -11,6 +11,7 @@
 #include "exec/hwaddr.h"
 #include "hw/virtio/virtio-msg-ring.h"
 #include "hw/virtio/virtio-msg-guard.h"
+#include "hw/virtio/virtio-msg-vfio.h"
 
 /*
  * An attachment is our end of an ivshmem: a piece of memory that is shared
@@ -155,35 +156,8 @@ virtio_msg_ivshmem_open_chardev(CharBackend *chr,
                                 const VirtIOMSGIvshmemClient *client,
                                 void *opaque, Error **errp);
 
-/* The VFIO container of a link, with the groups of its PCI functions */
-typedef struct VirtIOMSGVFIO VirtIOMSGVFIO;
-
-/* A PCI function that was opened in a container */
-typedef struct VirtIOMSGVFIOFunction VirtIOMSGVFIOFunction;
-
-/*
- * This system wants the function @host back, to unbind its driver or because
- * it goes away, and waits until it is closed.  Called in the main loop with the
- * BQL held, and again every few seconds; may close the container and all that
- * was opened through it.
- */
-typedef void VirtIOMSGVFIORequested(void *opaque, const char *host);
-
-/**
- * virtio_msg_vfio_new: an empty container
- * @requested: called when a function that is open in it is wanted back
- * @opaque: its first argument
- *
- * Nothing of VFIO is opened before the first function is.
- */
-VirtIOMSGVFIO *virtio_msg_vfio_new(VirtIOMSGVFIORequested *requested,
-                                   void *opaque);
-
-/**
- * virtio_msg_vfio_free: close a container and its groups
- * @vfio: may be NULL; what was opened through it has to be closed before
- */
-void virtio_msg_vfio_free(VirtIOMSGVFIO *vfio);
+/* What lspci calls them, and how VFIO finds out that it has one */
+extern const VirtIOMSGVFIOId virtio_msg_ivshmem_id;
 
 /**
  * virtio_msg_ivshmem_open_vfio: attach through a PCI function of this system
@@ -199,49 +173,5 @@ VirtIOMSGIvshmem *
 virtio_msg_ivshmem_open_vfio(VirtIOMSGVFIO *vfio, const char *host,
                              const VirtIOMSGIvshmemClient *client,
                              void *opaque, Error **errp);
-
-typedef enum VirtIOMSGWindowMap {
-    /* write-combining if sysfs has it, else through VFIO */
-    VIRTIO_MSG_WINDOW_AUTO,
-    /* resource2_wc in sysfs: ordinary memory, zero copy */
-    VIRTIO_MSG_WINDOW_WC,
-    /* mmap of the VFIO region: Device memory, accesses aligned and split */
-    VIRTIO_MSG_WINDOW_VFIO,
-} VirtIOMSGWindowMap;
-
-/* BAR 2 of an ivshmem, mapped as a window to another system's memory */
-typedef struct VirtIOMSGWindow {
-    void *mem;
-    size_t size;            /* bytes */
-    VirtIOMSGVFIOFunction *function;    /* keeps it enabled; NULL: released */
-    VirtIOMSGWindowMap map; /* how it is mapped: not AUTO */
-} VirtIOMSGWindow;
-
-/**
- * virtio_msg_window_open: map BAR 2 of an ivshmem through VFIO or sysfs
- * @vfio: the container to open it in, has to outlive the window
- * @host: PCI address in sysfs' notation, 0000:00:04.0
- * @map: how to map it
- * @window: filled in; to be closed with virtio_msg_window_close()
- * @errp: set on failure
- *
- * Returns false with @errp set, and @window untouched, on failure.
- */
-bool virtio_msg_window_open(VirtIOMSGVFIO *vfio, const char *host,
-                            VirtIOMSGWindowMap map, VirtIOMSGWindow *window,
-                            Error **errp);
-
-/**
- * virtio_msg_window_release: give a window's PCI function back
- * @window: one that virtio_msg_window_open() filled in
- * @guard: a guard of its memory, which is private and holds zeros from now on
- */
-void virtio_msg_window_release(VirtIOMSGWindow *window, VirtIOMSGGuard *guard);
-
-/**
- * virtio_msg_window_close: unmap a window
- * @window: one that virtio_msg_window_open() filled in
- */
-void virtio_msg_window_close(VirtIOMSGWindow *window);
 
 #endif /* HW_VIRTIO_MSG_IVSHMEM_H */
