@@ -6,10 +6,10 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "qemu/bswap.h"
 #include "qemu/error-report.h"
 #include "hw/qdev-properties-system.h"
 #include "hw/virtio/virtio-msg-bus-device.h"
+#include "hw/virtio/virtio-msg-bus-ring.h"
 #include "hw/virtio/virtio-msg-peer.h"
 #include "hw/virtio/virtio-msg-window.h"
 #include "system/system.h"
@@ -64,36 +64,16 @@ static VirtIOMSGBus *bus_ivshmem_link(VirtIOMSGBusIvshmem *s)
  */
 
 static VirtIOMSGBusSend
-virtio_msg_bus_ivshmem_send(VirtIOMSGBus *link,
-                            const struct virtio_msg *msg)
+virtio_msg_bus_ivshmem_send(VirtIOMSGBus *link, const struct virtio_msg *msg)
 {
-    VirtIOMSGBusIvshmem *s = bus_ivshmem(link);
-
-    switch (virtio_msg_ring_put(&s->ring, msg, le16_to_cpu(msg->msg_size))) {
-    case VIRTIO_MSG_RING_OK:
-        return VIRTIO_MSG_BUS_SEND_OK;
-    case VIRTIO_MSG_RING_FULL:
-        return VIRTIO_MSG_BUS_SEND_FULL;
-    default:
-        return VIRTIO_MSG_BUS_SEND_BAD;
-    }
+    return virtio_msg_bus_ring_send(&bus_ivshmem(link)->ring, msg);
 }
 
 static VirtIOMSGBusRecv virtio_msg_bus_ivshmem_recv(VirtIOMSGBus *link,
                                                     struct virtio_msg *msg,
                                                     size_t *arrived)
 {
-    VirtIOMSGBusIvshmem *s = bus_ivshmem(link);
-
-    *arrived = VIRTIO_MSG_RING_SLOT_SIZE;
-    switch (virtio_msg_ring_get(&s->ring, msg)) {
-    case VIRTIO_MSG_RING_OK:
-        return VIRTIO_MSG_BUS_RECV_OK;
-    case VIRTIO_MSG_RING_EMPTY:
-        return VIRTIO_MSG_BUS_RECV_EMPTY;
-    default:
-        return VIRTIO_MSG_BUS_RECV_BAD;
-    }
+    return virtio_msg_bus_ring_recv(&bus_ivshmem(link)->ring, msg, arrived);
 }
 
 static void virtio_msg_bus_ivshmem_kick(VirtIOMSGBus *link)
@@ -111,15 +91,6 @@ static AddressSpace *virtio_msg_bus_ivshmem_get_dma_as(VirtIOMSGBus *link)
     return bus_ivshmem(link)->window.as;
 }
 
-static VirtioMsgQueueFill *virtio_msg_bus_ivshmem_fill(unsigned used)
-{
-    VirtioMsgQueueFill *fill = g_new0(VirtioMsgQueueFill, 1);
-
-    fill->used = used;
-    fill->size = VIRTIO_MSG_SPSC_NUM_SLOTS - 1;
-    return fill;
-}
-
 static void virtio_msg_bus_ivshmem_fill_info(VirtIOMSGBus *link,
                                              VirtioMsgLinkInfo *info)
 {
@@ -129,10 +100,7 @@ static void virtio_msg_bus_ivshmem_fill_info(VirtIOMSGBus *link,
     info->layout = s->layout;
     /* The memory that they lay in when the link went down may be gone */
     if (link->up) {
-        info->to_peer =
-            virtio_msg_bus_ivshmem_fill(virtio_msg_ring_tx_used(&s->ring));
-        info->from_peer =
-            virtio_msg_bus_ivshmem_fill(virtio_msg_ring_rx_used(&s->ring));
+        virtio_msg_bus_ring_fill_info(&s->ring, info);
     }
     virtio_msg_peer_fill_info(&s->peer, info);
     virtio_msg_window_fill_info(&s->window, info);
