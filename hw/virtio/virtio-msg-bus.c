@@ -149,6 +149,15 @@ static void virtio_msg_bus_arm_stall(VirtIOMSGBus *link)
     }
 }
 
+/*
+ * A machine that stops with its driver may be on the move, its memory with it:
+ * what comes up meanwhile goes out where it goes on.
+ */
+static bool virtio_msg_bus_holds(const VirtIOMSGBus *link)
+{
+    return link->ops->local_peer && !runstate_is_running();
+}
+
 static void virtio_msg_bus_turn(void *opaque)
 {
     VirtIOMSGBus *link = opaque;
@@ -161,7 +170,8 @@ static void virtio_msg_bus_turn(void *opaque)
      * A device that waits for its requests, to be reset say, runs event loops
      * inside of a message.  The messages behind that one have to wait.
      */
-    if (!link->up || !link->port || link->in_turn || link->ended) {
+    if (!link->up || !link->port || link->in_turn || link->ended ||
+        virtio_msg_bus_holds(link)) {
         return;
     }
     link->in_turn = true;
@@ -275,6 +285,18 @@ static void virtio_msg_bus_shutdown(Notifier *notifier, void *data)
     link->ended = shutdown_action != SHUTDOWN_ACTION_PAUSE;
 }
 
+/* A doorbell, either way, may have been lost on the move */
+static void virtio_msg_bus_vmstate_change(void *opaque, bool running,
+                                          RunState state)
+{
+    VirtIOMSGBus *link = opaque;
+
+    if (running && link->up && link->ops->local_peer) {
+        link->kick = true;
+        qemu_bh_schedule(link->bh);
+    }
+}
+
 AddressSpace *virtio_msg_bus_get_dma_as(VirtIOMSGBus *link)
 {
     return link->ops->get_dma_as(link);
@@ -378,21 +400,31 @@ static void virtio_msg_bus_instance_init(Object *obj)
                                      link);
     link->shutdown.notify = virtio_msg_bus_shutdown;
     qemu_register_shutdown_notifier(&link->shutdown);
+    link->vmstate =
+        qemu_add_vm_change_state_handler(virtio_msg_bus_vmstate_change, link);
 }
 
 static void virtio_msg_bus_instance_finalize(Object *obj)
 {
     VirtIOMSGBus *link = VIRTIO_MSG_BUS(obj);
 
+    qemu_del_vm_change_state_handler(link->vmstate);
     notifier_remove(&link->shutdown);
     qemu_bh_delete(link->bh);
     timer_free(link->stall_timer);
+}
+
+/* A device can carry several */
+static char *virtio_msg_bus_get_dev_path(DeviceState *dev)
+{
+    return g_strdup(qdev_get_parent_bus(dev)->name);
 }
 
 static void virtio_msg_bus_class_init(ObjectClass *oc, void *data)
 {
     BusClass *bc = BUS_CLASS(oc);
 
+    bc->get_dev_path = virtio_msg_bus_get_dev_path;
     bc->realize = virtio_msg_bus_realize;
     bc->unrealize = virtio_msg_bus_unrealize;
     bc->max_dev = 1;

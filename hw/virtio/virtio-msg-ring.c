@@ -168,6 +168,12 @@ VirtIOMSGRingResult virtio_msg_ring_get(VirtIOMSGRing *ring, void *msg)
     return VIRTIO_MSG_RING_OK;
 }
 
+bool virtio_msg_ring_valid(const VirtIOMSGRing *ring)
+{
+    return ring->tx_head < VIRTIO_MSG_SPSC_NUM_SLOTS &&
+           ring->rx_tail < VIRTIO_MSG_SPSC_NUM_SLOTS;
+}
+
 void virtio_msg_ring_discard(VirtIOMSGRing *ring)
 {
     uint32_t head = spsc_load(ring->rx, VIRTIO_MSG_SPSC_HEAD);

@@ -323,7 +323,8 @@ static bool vfio_check_id(VirtIOMSGVFIOFunction *function,
                          function->host);
         return false;
     }
-    if (le16_to_cpu(ids[0]) != id->vendor || le16_to_cpu(ids[1]) != id->device) {
+    if (le16_to_cpu(ids[0]) != id->vendor ||
+        le16_to_cpu(ids[1]) != id->device) {
         error_setg(errp, "%s is not %s but %04x:%04x", function->host, id->name,
                    le16_to_cpu(ids[0]), le16_to_cpu(ids[1]));
         return false;

@@ -17,6 +17,7 @@
 #include "hw/virtio/virtio-msg-refuse.h"
 #include "hw/virtio/virtio-msg-shm.h"
 #include "hw/virtio/virtio-msg-text.h"
+#include "migration/vmstate.h"
 #include "standard-headers/linux/virtio_config.h"
 #include "trace.h"
 
@@ -1392,6 +1393,8 @@ static void virtio_msg_slot_pre_plugged(DeviceState *d, Error **errp)
 static void virtio_msg_slot_forget_device(VirtIOMSGSlot *slot)
 {
     slot->vdev = NULL;
+    slot->num_queues = 0;
+    slot->config_size = 0;
     g_clear_pointer(&slot->config, g_free);
     g_clear_pointer(&slot->queues, g_free);
 }
@@ -1416,7 +1419,8 @@ static void virtio_msg_slot_device_plugged(DeviceState *d, Error **errp)
     vdev->config_vector = CONFIG_VECTOR;
     slot->num_queues = virtio_get_num_queues(vdev);
     slot->queues = g_new0(VirtIOMSGQueueState, slot->num_queues);
-    slot->config = g_malloc0(vdev->config_len);
+    slot->config_size = vdev->config_len;
+    slot->config = g_malloc0(slot->config_size);
     slot->vdev = vdev;
 
     if (!virtio_msg_ensure_free_slot(slot->transport, errp)) {
@@ -1473,6 +1477,17 @@ static bool virtio_msg_slot_queue_enabled(DeviceState *d, int n)
     return slot->vdev && virtio_msg_slot_queue_active(slot, n);
 }
 
+/* The device brings its queues along, but not how they are told apart */
+static int virtio_msg_slot_load_queue(DeviceState *d, int n, QEMUFile *f)
+{
+    VirtIOMSGSlot *slot = VIRTIO_MSG_SLOT(d);
+
+    if (virtio_msg_slot_queue_active(slot, n)) {
+        virtio_queue_set_vector(slot->vdev, n, n);
+    }
+    return 0;
+}
+
 static void virtio_msg_slot_reset_hold(Object *obj, ResetType type)
 {
     virtio_msg_slot_take_back(VIRTIO_MSG_SLOT(obj));
@@ -1494,6 +1509,96 @@ static void virtio_msg_slot_realize(DeviceState *dev, Error **errp)
 static void virtio_msg_slot_unrealize(DeviceState *dev)
 {
     qemu_bh_delete(VIRTIO_MSG_SLOT(dev)->deferred_bh);
+}
+
+static int virtio_msg_slot_pre_save(void *opaque)
+{
+    VirtIOMSGSlot *slot = opaque;
+    DECLARE_BITMAP(kicked, VIRTIO_QUEUE_MAX);
+
+    bitmap_or(kicked, slot->kicked, slot->deferred, VIRTIO_QUEUE_MAX);
+    bitmap_to_le(slot->moved.kicked, kicked, VIRTIO_QUEUE_MAX);
+    bitmap_to_le(slot->moved.used, slot->used, VIRTIO_QUEUE_MAX);
+    return 0;
+}
+
+/* What has yet to be said and done is so where the machine goes on */
+static int virtio_msg_slot_post_load(void *opaque, int version_id)
+{
+    VirtIOMSGSlot *slot = opaque;
+
+    bitmap_from_le(slot->kicked, slot->moved.kicked, VIRTIO_QUEUE_MAX);
+    bitmap_from_le(slot->used, slot->moved.used, VIRTIO_QUEUE_MAX);
+    if (slot->event_used || slot->event_config) {
+        virtio_msg_slot_mark_dirty(slot);
+    }
+    if (slot->event_removed || slot->event_added) {
+        virtio_msg_slot_mark_news(slot);
+    }
+    return 0;
+}
+
+static const VMStateDescription vmstate_virtio_msg_queue = {
+    .name = "virtio-msg-slot/queue",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .fields = (const VMStateField[]) {
+        VMSTATE_UINT32(size, VirtIOMSGQueueState),
+        VMSTATE_UINT64(desc, VirtIOMSGQueueState),
+        VMSTATE_UINT64(driver, VirtIOMSGQueueState),
+        VMSTATE_UINT64(device, VirtIOMSGQueueState),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
+/*
+ * For links that move with their peer; the others refuse to.  It goes with the
+ * device: a link may have thousands of slots that are empty.
+ */
+static const VMStateDescription vmstate_virtio_msg_slot = {
+    .name = TYPE_VIRTIO_MSG_SLOT,
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .pre_save = virtio_msg_slot_pre_save,
+    .post_load = virtio_msg_slot_post_load,
+    .fields = (const VMStateField[]) {
+        VMSTATE_UINT16_EQUAL(num_queues, VirtIOMSGSlot,
+                             "the device in this slot is another one"),
+        VMSTATE_STRUCT_VARRAY_POINTER_UINT16(queues, VirtIOMSGSlot, num_queues,
+                                             vmstate_virtio_msg_queue,
+                                             VirtIOMSGQueueState),
+        VMSTATE_UINT64(driver_features, VirtIOMSGSlot),
+        VMSTATE_BOOL(unknown_features, VirtIOMSGSlot),
+        VMSTATE_UINT32(generation, VirtIOMSGSlot),
+        VMSTATE_UINT32_EQUAL(config_size, VirtIOMSGSlot,
+                             "the device in this slot is another one"),
+        VMSTATE_VBUFFER_UINT32(config, VirtIOMSGSlot, 1, NULL, config_size),
+        VMSTATE_BUFFER_UNSAFE(moved.kicked, VirtIOMSGSlot, 1,
+                              VIRTIO_QUEUE_MAX / BITS_PER_BYTE),
+        VMSTATE_BUFFER_UNSAFE(moved.used, VirtIOMSGSlot, 1,
+                              VIRTIO_QUEUE_MAX / BITS_PER_BYTE),
+        VMSTATE_BOOL(event_used, VirtIOMSGSlot),
+        VMSTATE_BOOL(event_config, VirtIOMSGSlot),
+        VMSTATE_BOOL(event_removed, VirtIOMSGSlot),
+        VMSTATE_BOOL(event_added, VirtIOMSGSlot),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
+static bool virtio_msg_slot_has_extra_state(DeviceState *d)
+{
+    return true;
+}
+
+static void virtio_msg_slot_save_extra_state(DeviceState *d, QEMUFile *f)
+{
+    vmstate_save_state(f, &vmstate_virtio_msg_slot, VIRTIO_MSG_SLOT(d), NULL);
+}
+
+static int virtio_msg_slot_load_extra_state(DeviceState *d, QEMUFile *f)
+{
+    return vmstate_load_state(f, &vmstate_virtio_msg_slot, VIRTIO_MSG_SLOT(d),
+                              vmstate_virtio_msg_slot.version_id);
 }
 
 static void virtio_msg_slot_class_init(ObjectClass *oc, void *data)
@@ -1543,6 +1648,10 @@ static void virtio_msg_virtio_bus_class_init(ObjectClass *oc, void *data)
     vbc->vmstate_change = virtio_msg_slot_vmstate_change;
     vbc->get_dma_as = virtio_msg_slot_get_dma_as;
     vbc->iommu_enabled = virtio_msg_slot_iommu_enabled;
+    vbc->load_queue = virtio_msg_slot_load_queue;
+    vbc->has_extra_state = virtio_msg_slot_has_extra_state;
+    vbc->save_extra_state = virtio_msg_slot_save_extra_state;
+    vbc->load_extra_state = virtio_msg_slot_load_extra_state;
 }
 
 /*
@@ -1637,6 +1746,68 @@ static void virtio_msg_finalize(Object *obj)
     }
 }
 
+/* Devices that have gone take nothing along, but what is to be said of them */
+static int virtio_msg_pre_save(void *opaque)
+{
+    VirtIOMSG *s = opaque;
+    unsigned i;
+
+    g_clear_pointer(&s->gone, g_free);
+    s->num_gone = 0;
+    s->gone = g_new(uint16_t, s->slots->len);
+    for (i = 0; i < s->slots->len; i++) {
+        VirtIOMSGSlot *slot = virtio_msg_slot(s, i);
+
+        if (!slot->vdev && slot->event_removed) {
+            s->gone[s->num_gone++] = i;
+        }
+    }
+    return 0;
+}
+
+static int virtio_msg_post_save(void *opaque)
+{
+    g_clear_pointer(&VIRTIO_MSG(opaque)->gone, g_free);
+    return 0;
+}
+
+static int virtio_msg_post_load(void *opaque, int version_id)
+{
+    VirtIOMSG *s = opaque;
+    VirtIOMSGSlot *slot;
+    unsigned i;
+
+    for (i = 0; i < s->num_gone; i++) {
+        while (s->slots->len <= s->gone[i]) {
+            if (!virtio_msg_add_slot(s, NULL)) {
+                return -EINVAL;
+            }
+        }
+        slot = virtio_msg_slot(s, s->gone[i]);
+        slot->event_removed = true;
+        virtio_msg_slot_mark_news(slot);
+    }
+    return virtio_msg_post_save(opaque);
+}
+
+static const VMStateDescription vmstate_virtio_msg = {
+    .name = TYPE_VIRTIO_MSG,
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .pre_save = virtio_msg_pre_save,
+    .post_save = virtio_msg_post_save,
+    .post_load = virtio_msg_post_load,
+    .fields = (const VMStateField[]) {
+        VMSTATE_UINT32(num_gone, VirtIOMSG),
+        VMSTATE_VARRAY_UINT32_ALLOC(gone, VirtIOMSG, num_gone, 1,
+                                    vmstate_info_uint16, uint16_t),
+        VMSTATE_BOOL(response_waits, VirtIOMSG),
+        VMSTATE_BUFFER_UNSAFE(response, VirtIOMSG, 1,
+                              sizeof(struct virtio_msg)),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
 static void virtio_msg_class_init(ObjectClass *oc, void *data)
 {
     DeviceClass *dc = DEVICE_CLASS(oc);
@@ -1645,6 +1816,7 @@ static void virtio_msg_class_init(ObjectClass *oc, void *data)
     dc->unrealize = virtio_msg_unrealize;
     dc->bus_type = TYPE_VIRTIO_MSG_BUS;
     dc->desc = "virtio-msg transport";
+    dc->vmsd = &vmstate_virtio_msg;
     /* Each link makes its own */
     dc->user_creatable = false;
     dc->hotpluggable = false;

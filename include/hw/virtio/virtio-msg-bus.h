@@ -11,6 +11,7 @@
 #include "hw/qdev-core.h"
 #include "hw/virtio/virtio-msg-properties.h"
 #include "qemu/notify.h"
+#include "system/runstate.h"
 #include "qapi/qapi-types-virtio-msg.h"
 #include "qom/object.h"
 #include "standard-headers/linux/virtio_msg.h"
@@ -97,6 +98,12 @@ typedef enum VirtIOMSGBusSend {
 /* What the device that carries a link does for it */
 typedef struct VirtIOMSGBusOps {
     /*
+     * The peer is a driver in this very machine: it stops when the machine
+     * does, moves with it when it migrates, and the link likewise.
+     */
+    bool local_peer;
+
+    /*
      * Put one message (msg_size bytes of it) into the queue towards the peer.
      * Unless it returns OK, nothing has changed.
      */
@@ -148,6 +155,7 @@ struct VirtIOMSGBus {
     bool in_turn;           /* messages are being handled */
     bool ended;             /* the process is about to end */
     Notifier shutdown;
+    VMChangeStateEntry *vmstate;
 
     VirtioMsgLinkState state;   /* as it was last announced */
     bool tx_bad;            /* the last send found a broken queue */

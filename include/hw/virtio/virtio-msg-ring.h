@@ -112,6 +112,12 @@ VirtIOMSGRingResult virtio_msg_ring_put(VirtIOMSGRing *ring,
 VirtIOMSGRingResult virtio_msg_ring_get(VirtIOMSGRing *ring, void *msg);
 
 /**
+ * virtio_msg_ring_valid: whether our own indices are in range
+ * @ring: a ring whose indices have come from elsewhere
+ */
+bool virtio_msg_ring_valid(const VirtIOMSGRing *ring);
+
+/**
  * virtio_msg_ring_discard: drop what the peer's queue holds
  * @ring: an initialized ring
  *

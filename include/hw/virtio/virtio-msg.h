@@ -65,6 +65,7 @@ struct VirtIOMSGSlot {
 
     uint32_t generation;        /* of the configuration below */
     uint8_t *config;            /* as the driver has last been told, or NULL */
+    uint32_t config_size;       /* bytes of that */
 
     /* Events that wait to be sent; at most one of a kind */
     DECLARE_BITMAP(used, VIRTIO_QUEUE_MAX);
@@ -80,6 +81,11 @@ struct VirtIOMSGSlot {
     QEMUBH *deferred_bh;
     /* Those that the device has been told of since they were set up */
     DECLARE_BITMAP(kicked, VIRTIO_QUEUE_MAX);
+    /* Little-endian, on the way to another machine */
+    struct {
+        DECLARE_BITMAP(kicked, VIRTIO_QUEUE_MAX);
+        DECLARE_BITMAP(used, VIRTIO_QUEUE_MAX);
+    } moved;
 
     bool dirty;                 /* on the transport's list of those */
     QTAILQ_ENTRY(VirtIOMSGSlot) next;
@@ -115,6 +121,10 @@ struct VirtIOMSG {
     uint64_t drop_ignored;
 
     uint64_t departures;        /* devices that have left */
+
+    /* On the way to another machine: devices whose REMOVED waits */
+    uint32_t num_gone;
+    uint16_t *gone;
 
     uint64_t deferrals;         /* times that a queue used up its credit */
 };
