@@ -307,6 +307,30 @@ static const Case cases[] = {
                 "-device virtio-msg-bus-ivshmem,id=slots,chardev=c",
         .words = { "'slots'", "another id=" },
     }, {
+        .path = "card/no-pci",
+        .args = "-device virtio-msg-amp-pci",
+        .words = { "No 'PCI' bus", "virtio-msg-amp-pci" },
+        .device = "virtio-msg-amp-pci",
+    }, {
+        .path = "card/no-fifos",
+        .args = "-M virt -device virtio-msg-amp-pci,fifos=0",
+        .words = { "fifos=0", "1 to 8" },
+        .arch = "aarch64",
+        .device = "virtio-msg-amp-pci",
+    }, {
+        .path = "card/too-many-fifos",
+        .args = "-M virt -device virtio-msg-amp-pci,fifos=9",
+        .words = { "fifos=9", "1 to 8" },
+        .arch = "aarch64",
+        .device = "virtio-msg-amp-pci",
+    }, {
+        .path = "card/no-such-fifo",
+        .args = "-M virt -device virtio-msg-amp-pci,id=amp0,fifos=2 "
+                "-device virtio-rng-device,bus=amp0.2.0",
+        .words = { "amp0.2.0", "not found" },
+        .arch = "aarch64",
+        .device = "virtio-msg-amp-pci",
+    }, {
         .path = "slot/taken",
         .args = RAM " -device virtio-rng-device,bus=link0.3 "
                 "-device virtio-rng-device,bus=link0.3",

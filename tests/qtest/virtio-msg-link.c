@@ -141,6 +141,9 @@ void vmsg_link_hang_up(VMsgLink *link)
 
 char *vmsg_link_args(VMsgLink *link, const char *id, const char *props)
 {
+    if (link->ops) {
+        return link->ops->args(link, id, props);
+    }
     return g_strdup_printf(
         "-chardev socket,id=%s-server,fd=%d "
         "-object memory-backend-file,id=%s-ram,size=%zu,share=on,"
@@ -204,6 +207,10 @@ void vmsg_link_ring(VMsgLink *link)
 {
     uint64_t one = 1;
 
+    if (link->ops) {
+        link->ops->ring(link);
+        return;
+    }
     g_assert_cmpint(write(link->to_device, &one, sizeof(one)), ==,
                     sizeof(one));
 }
@@ -234,10 +241,28 @@ void vmsg_init(struct virtio_msg *msg, uint8_t type, uint8_t id, uint16_t dev,
     msg->msg_size = GUINT16_TO_LE(VIRTIO_MSG_HDR_SIZE + payload);
 }
 
+static void vmsg_pull(VMsgLink *link)
+{
+    if (link->ops) {
+        link->ops->pull(link);
+    }
+}
+
+static void vmsg_push(VMsgLink *link)
+{
+    if (link->ops) {
+        link->ops->push(link);
+    }
+}
+
 bool vmsg_try_put(VMsgLink *link, const struct virtio_msg *msg)
 {
-    return virtio_msg_ring_put(&link->ring, msg, VIRTIO_MSG_RING_SLOT_SIZE) ==
-           VIRTIO_MSG_RING_OK;
+    VirtIOMSGRingResult ret;
+
+    vmsg_pull(link);
+    ret = virtio_msg_ring_put(&link->ring, msg, VIRTIO_MSG_RING_SLOT_SIZE);
+    vmsg_push(link);
+    return ret == VIRTIO_MSG_RING_OK;
 }
 
 void vmsg_send(VMsgLink *link, const struct virtio_msg *msg)
@@ -251,7 +276,9 @@ bool vmsg_try_get(VMsgLink *link, struct virtio_msg *msg)
     VirtIOMSGRingResult ret;
 
     memset(msg, 0, sizeof(*msg));
+    vmsg_pull(link);
     ret = virtio_msg_ring_get(&link->ring, msg);
+    vmsg_push(link);
     g_assert_cmpint(ret, !=, VIRTIO_MSG_RING_BAD_INDEX);
     return ret == VIRTIO_MSG_RING_OK;
 }
@@ -293,6 +320,10 @@ void vmsg_wait_rung(VMsgLink *link)
 {
     uint64_t count;
 
+    if (link->ops) {
+        link->ops->wait(link);
+        return;
+    }
     if (!(link->idle ? vmsg_idle(link) : vmsg_poll(link, VMSG_DEADLINE_MS))) {
         g_error("the device side did not ring within %d s",
                 VMSG_DEADLINE_MS / 1000);

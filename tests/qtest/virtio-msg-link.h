@@ -50,7 +50,27 @@ typedef enum VMsgWire {
 /* What it is for links that nobody gives another: 2025, or 2026 if not set */
 #define VMSG_WIRE_VARIABLE      "VIRTIO_MSG_WIRE"
 
-typedef struct VMsgLink {
+typedef struct VMsgLink VMsgLink;
+
+/*
+ * How the driver side reaches a device side that is no ivshmem: each function
+ * is called where something else would be done for that.
+ */
+typedef struct VMsgLinkOps {
+    /* QEMU options for the device's end: see vmsg_link_args() */
+    char *(*args)(VMsgLink *link, const char *id, const char *props);
+    /* Have shm hold what the device side has written */
+    void (*pull)(VMsgLink *link);
+    /* Let the device side see what was written to shm */
+    void (*push)(VMsgLink *link);
+    /* Ring the device side's doorbell */
+    void (*ring)(VMsgLink *link);
+    /* Wait until the device side has rung */
+    void (*wait)(VMsgLink *link);
+} VMsgLinkOps;
+
+struct VMsgLink {
+    const VMsgLinkOps *ops; /* NULL: it is an ivshmem */
     VMsgWire wire;          /* may be changed before vmsg_link_args() */
     int server;             /* our end of the server's connection, or -1 */
     int client;             /* the other end, for the device process */
@@ -77,7 +97,7 @@ typedef struct VMsgLink {
      * runs by itself.
      */
     void (*idle)(void);
-} VMsgLink;
+};
 
 /**
  * vmsg_link_new: make everything that a link needs
