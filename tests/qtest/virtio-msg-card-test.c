@@ -173,6 +173,49 @@ static void test_machine_reset(void)
     vmsg_card_stop(&card);
 }
 
+/* Devices come and go behind the card, and the driver is told */
+static void test_hotplug_device(void)
+{
+    VMsgCard card;
+
+    if (!vmsg_card_available()) {
+        return;
+    }
+    vmsg_card_start(&card, 2, "", RNG(0));
+    assert_works(card.links[0], 0);
+    qtest_qmp_device_add(card.qts, "virtio-rng-device", "rng1",
+                         "{ 'bus': 'amp0.1.3', 'iommu_platform': true }");
+    vmsg_wait_event(card.links[1], VIRTIO_MSG_TYPE_BUS,
+                    VIRTIO_MSG_BUS_EVENT_DEVICE, 0, NULL);
+    assert_works(card.links[1], 3);
+    qtest_qmp_device_del(card.qts, "rng1");
+    vmsg_wait_event(card.links[1], VIRTIO_MSG_TYPE_BUS,
+                    VIRTIO_MSG_BUS_EVENT_DEVICE, 0, NULL);
+    g_assert_cmpuint(vmsg_get_info(card.links[1], 3).device_id, ==, 0);
+    assert_works(card.links[0], 0);
+    vmsg_card_stop(&card);
+}
+
+/* The slot is off, so that no driver has to agree */
+static void test_hotplug_card(void)
+{
+    QTestState *qts;
+    int i;
+
+    if (!vmsg_card_available()) {
+        return;
+    }
+    qts = qtest_init("-M virt -nodefaults -device pcie-root-port,id=port0");
+    for (i = 0; i < 3; i++) {
+        qtest_qmp_device_add(qts, "virtio-msg-amp-pci", "amp1",
+                             "{ 'bus': 'port0', 'fifos': 2 }");
+        qtest_qmp_device_add(qts, "virtio-rng-device", "rng1",
+                             "{ 'bus': 'amp1.1.3', 'iommu_platform': true }");
+        qtest_qmp_device_del(qts, "amp1");
+    }
+    qtest_quit(qts);
+}
+
 /*
  * Moving to another machine
  */
@@ -330,6 +373,8 @@ int main(int argc, char **argv)
     TEST("fifos-are-apart", test_fifos_are_apart);
     TEST("reset/function", test_function_reset);
     TEST("reset/machine", test_machine_reset);
+    TEST("hotplug/device", test_hotplug_device);
+    TEST("hotplug/card", test_hotplug_card);
     TEST("move/in-use", test_move_in_use);
     TEST("move/kicked", test_move_kicked);
     TEST("move/half-way", test_move_half_way);
