@@ -358,8 +358,8 @@ static const VMStateDescription vmstate_amp_fifo = {
     .minimum_version_id = 1,
     .post_load = amp_fifo_post_load,
     .fields = (const VMStateField[]) {
-        VMSTATE_UINT32(ring.tx_head, AmpFifo),
-        VMSTATE_UINT32(ring.rx_tail, AmpFifo),
+        VMSTATE_UINT32(ring.spsc.tx_head, AmpFifo),
+        VMSTATE_UINT32(ring.spsc.rx_tail, AmpFifo),
         VMSTATE_END_OF_LIST()
     }
 };

@@ -8,10 +8,34 @@
 #include "qemu/bswap.h"
 #include "hw/virtio/virtio-msg-bus-ring.h"
 
+/*
+ * A driver side that has begun anew, and zeroed the queues, is met where it
+ * begins: once for a message, as it may go on to write there.
+ */
+
+static VirtIOMSGRingResult ring_put(VirtIOMSGRing *ring,
+                                    const struct virtio_msg *msg)
+{
+    size_t size = le16_to_cpu(msg->msg_size);
+    VirtIOMSGRingResult ret = virtio_msg_ring_put(ring, msg, size);
+
+    return ret == VIRTIO_MSG_RING_RESTARTED
+           ? virtio_msg_ring_put(ring, msg, size) : ret;
+}
+
+static VirtIOMSGRingResult ring_get(VirtIOMSGRing *ring,
+                                    struct virtio_msg *msg)
+{
+    VirtIOMSGRingResult ret = virtio_msg_ring_get(ring, msg);
+
+    return ret == VIRTIO_MSG_RING_RESTARTED
+           ? virtio_msg_ring_get(ring, msg) : ret;
+}
+
 VirtIOMSGBusSend virtio_msg_bus_ring_send(VirtIOMSGRing *ring,
                                           const struct virtio_msg *msg)
 {
-    switch (virtio_msg_ring_put(ring, msg, le16_to_cpu(msg->msg_size))) {
+    switch (ring_put(ring, msg)) {
     case VIRTIO_MSG_RING_OK:
         return VIRTIO_MSG_BUS_SEND_OK;
     case VIRTIO_MSG_RING_FULL:
@@ -25,8 +49,8 @@ VirtIOMSGBusRecv virtio_msg_bus_ring_recv(VirtIOMSGRing *ring,
                                           struct virtio_msg *msg,
                                           size_t *arrived)
 {
-    *arrived = VIRTIO_MSG_RING_SLOT_SIZE;
-    switch (virtio_msg_ring_get(ring, msg)) {
+    *arrived = virtio_msg_ring_max_msg_size(ring);
+    switch (ring_get(ring, msg)) {
     case VIRTIO_MSG_RING_OK:
         return VIRTIO_MSG_BUS_RECV_OK;
     case VIRTIO_MSG_RING_EMPTY:

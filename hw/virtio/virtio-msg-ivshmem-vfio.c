@@ -67,9 +67,25 @@ static void bar_wmb(void)
 #endif
 }
 
+static void bar_mb(void)
+{
+#if defined(__aarch64__)
+    asm volatile("dmb osh" ::: "memory");
+#elif defined(__x86_64__) || defined(__i386__)
+    asm volatile("mfence" ::: "memory");
+#elif defined(__riscv)
+    asm volatile("fence iorw, iorw" ::: "memory");
+#elif defined(__powerpc__)
+    asm volatile("sync" ::: "memory");
+#else
+    smp_mb();
+#endif
+}
+
 static const VirtIOMSGRingBarriers bar_barriers = {
     .rmb = bar_rmb,
     .wmb = bar_wmb,
+    .mb = bar_mb,
 };
 
 static void ivshmem_vfio_ring(VirtIOMSGIvshmem *ivshmem, uint16_t peer)

@@ -5,117 +5,7 @@
  */
 
 #include "qemu/osdep.h"
-#include "hw/virtio/virtio-msg-ring.h"
-
-/* Slots are moved in units of this, the widest that every host does in one */
-typedef unsigned long SlotWord;
-
-#define SLOT_WORDS (VIRTIO_MSG_RING_SLOT_SIZE / sizeof(SlotWord))
-
-/*
- * The compiler builtins rather than QEMU's wrappers: this file also builds
- * without the rest of QEMU.
- */
-static uint32_t spsc_load(const uint8_t *page, size_t off)
-{
-    const uint32_t *word = (const uint32_t *)(page + off);
-
-    return GUINT32_FROM_LE(__atomic_load_n(word, __ATOMIC_ACQUIRE));
-}
-
-static void spsc_store(uint8_t *page, size_t off, uint32_t val)
-{
-    uint32_t *word = (uint32_t *)(page + off);
-
-    __atomic_store_n(word, GUINT32_TO_LE(val), __ATOMIC_RELEASE);
-}
-
-/* A slot is there, or free, if the index that has been loaded says so */
-static void spsc_rmb(const VirtIOMSGRing *ring)
-{
-    if (ring->barriers) {
-        ring->barriers->rmb();
-    }
-}
-
-/* A slot is there before the index that will be stored says so */
-static void spsc_wmb(const VirtIOMSGRing *ring)
-{
-    if (ring->barriers) {
-        ring->barriers->wmb();
-    }
-}
-
-static SlotWord *spsc_slot(uint8_t *page, uint32_t index)
-{
-    return (SlotWord *)(page + VIRTIO_MSG_SPSC_SLOTS +
-                        index * VIRTIO_MSG_RING_SLOT_SIZE);
-}
-
-/*
- * Word by word and no other way: memory functions, which the compiler would
- * make of a plain loop, may access Device memory unaligned or twice.
- */
-static void spsc_write_words(SlotWord *to, const SlotWord *from, size_t n)
-{
-    size_t i;
-
-    for (i = 0; i < n; i++) {
-        __atomic_store_n(&to[i], from[i], __ATOMIC_RELAXED);
-    }
-}
-
-static void spsc_read_words(SlotWord *to, const SlotWord *from, size_t n)
-{
-    size_t i;
-
-    for (i = 0; i < n; i++) {
-        to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
-    }
-}
-
-static uint32_t spsc_next(uint32_t index)
-{
-    return index + 1 == VIRTIO_MSG_SPSC_NUM_SLOTS ? 0 : index + 1;
-}
-
-static unsigned spsc_used(uint32_t head, uint32_t tail)
-{
-    return head >= tail ? head - tail
-                        : head + VIRTIO_MSG_SPSC_NUM_SLOTS - tail;
-}
-
-static void spsc_zero(uint8_t *page)
-{
-    static const SlotWord zeros[VIRTIO_MSG_SPSC_PAGE_SIZE / sizeof(SlotWord)];
-
-    spsc_write_words((SlotWord *)page, zeros, G_N_ELEMENTS(zeros));
-}
-
-void virtio_msg_ring_init_spsc(VirtIOMSGRing *ring, void *tx, void *rx,
-                               bool reset)
-{
-    ring->barriers = NULL;
-    ring->tx = tx;
-    ring->rx = rx;
-
-    if (reset) {
-        spsc_zero(tx);
-        spsc_zero(rx);
-    }
-
-    ring->tx_head = spsc_load(tx, VIRTIO_MSG_SPSC_HEAD);
-    if (ring->tx_head >= VIRTIO_MSG_SPSC_NUM_SLOTS) {
-        ring->tx_head = 0;
-        spsc_store(tx, VIRTIO_MSG_SPSC_HEAD, 0);
-    }
-
-    ring->rx_tail = spsc_load(rx, VIRTIO_MSG_SPSC_TAIL);
-    if (ring->rx_tail >= VIRTIO_MSG_SPSC_NUM_SLOTS) {
-        ring->rx_tail = 0;
-        spsc_store(rx, VIRTIO_MSG_SPSC_TAIL, 0);
-    }
-}
+#include "virtio-msg-ring-internal.h"
 
 void virtio_msg_ring_set_barriers(VirtIOMSGRing *ring,
                                   const VirtIOMSGRingBarriers *barriers)
@@ -123,83 +13,184 @@ void virtio_msg_ring_set_barriers(VirtIOMSGRing *ring,
     ring->barriers = barriers;
 }
 
+uint16_t virtio_msg_ring_max_msg_size(const VirtIOMSGRing *ring)
+{
+    return ring->max_msg_size;
+}
+
 VirtIOMSGRingResult virtio_msg_ring_put(VirtIOMSGRing *ring,
                                         const void *msg, size_t len)
 {
-    uint32_t next = spsc_next(ring->tx_head);
-    uint32_t tail = spsc_load(ring->tx, VIRTIO_MSG_SPSC_TAIL);
-    SlotWord words[SLOT_WORDS] = { 0 };
-
-    if (tail >= VIRTIO_MSG_SPSC_NUM_SLOTS) {
-        return VIRTIO_MSG_RING_BAD_INDEX;
-    }
-    if (next == tail) {
-        return VIRTIO_MSG_RING_FULL;
-    }
-
-    /* Through a copy: the rest of the slot shall not leak what lies behind */
-    memcpy(words, msg, len);
-    spsc_rmb(ring);
-    spsc_write_words(spsc_slot(ring->tx, ring->tx_head), words, SLOT_WORDS);
-    spsc_wmb(ring);
-
-    ring->tx_head = next;
-    spsc_store(ring->tx, VIRTIO_MSG_SPSC_HEAD, next);
-    return VIRTIO_MSG_RING_OK;
+    return ring->ops->put(ring, msg, len);
 }
 
 VirtIOMSGRingResult virtio_msg_ring_get(VirtIOMSGRing *ring, void *msg)
 {
-    uint32_t head = spsc_load(ring->rx, VIRTIO_MSG_SPSC_HEAD);
-
-    if (head >= VIRTIO_MSG_SPSC_NUM_SLOTS) {
-        return VIRTIO_MSG_RING_BAD_INDEX;
-    }
-    if (head == ring->rx_tail) {
-        return VIRTIO_MSG_RING_EMPTY;
-    }
-
-    spsc_rmb(ring);
-    spsc_read_words(msg, spsc_slot(ring->rx, ring->rx_tail), SLOT_WORDS);
-    spsc_rmb(ring);
-
-    ring->rx_tail = spsc_next(ring->rx_tail);
-    spsc_store(ring->rx, VIRTIO_MSG_SPSC_TAIL, ring->rx_tail);
-    return VIRTIO_MSG_RING_OK;
+    return ring->ops->get(ring, msg);
 }
 
 bool virtio_msg_ring_valid(const VirtIOMSGRing *ring)
 {
-    return ring->tx_head < VIRTIO_MSG_SPSC_NUM_SLOTS &&
-           ring->rx_tail < VIRTIO_MSG_SPSC_NUM_SLOTS;
+    return ring->spsc.tx_head < VIRTIO_MSG_SPSC_NUM_SLOTS &&
+           ring->spsc.rx_tail < VIRTIO_MSG_SPSC_NUM_SLOTS;
 }
 
 void virtio_msg_ring_discard(VirtIOMSGRing *ring)
 {
-    uint32_t head = spsc_load(ring->rx, VIRTIO_MSG_SPSC_HEAD);
-
-    if (head < VIRTIO_MSG_SPSC_NUM_SLOTS) {
-        ring->rx_tail = head;
-        spsc_store(ring->rx, VIRTIO_MSG_SPSC_TAIL, head);
-    }
+    ring->ops->discard(ring);
 }
 
 unsigned virtio_msg_ring_tx_used(const VirtIOMSGRing *ring)
 {
-    uint32_t tail = spsc_load(ring->tx, VIRTIO_MSG_SPSC_TAIL);
-
-    if (tail >= VIRTIO_MSG_SPSC_NUM_SLOTS) {
-        return VIRTIO_MSG_SPSC_NUM_SLOTS - 1;
-    }
-    return spsc_used(ring->tx_head, tail);
+    return ring->ops->tx_used(ring);
 }
 
 unsigned virtio_msg_ring_rx_used(const VirtIOMSGRing *ring)
 {
-    uint32_t head = spsc_load(ring->rx, VIRTIO_MSG_SPSC_HEAD);
+    return ring->ops->rx_used(ring);
+}
 
-    if (head >= VIRTIO_MSG_SPSC_NUM_SLOTS) {
-        return 0;
+bool virtio_msg_ring_is_up(const VirtIOMSGRing *ring)
+{
+    return ring->ops->is_up(ring);
+}
+
+VirtIOMSGRingStep virtio_msg_ring_advance(VirtIOMSGRing *ring, int64_t now_ms)
+{
+    return ring->ops->advance(ring, now_ms);
+}
+
+VirtIOMSGRingStep virtio_msg_ring_cleaned(VirtIOMSGRing *ring, int64_t now_ms)
+{
+    if (ring->ops->cleaned) {
+        ring->ops->cleaned(ring);
     }
-    return spsc_used(head, ring->rx_tail);
+    return ring->ops->advance(ring, now_ms);
+}
+
+void virtio_msg_ring_shut_down(VirtIOMSGRing *ring)
+{
+    if (ring->ops->shut_down) {
+        ring->ops->shut_down(ring);
+    }
+}
+
+bool virtio_msg_ring_give_up(VirtIOMSGRing *ring)
+{
+    return ring->ops->give_up && ring->ops->give_up(ring);
+}
+
+bool virtio_msg_ring_peer_debugged(const VirtIOMSGRing *ring)
+{
+    return ring->ops->peer_debugged && ring->ops->peer_debugged(ring);
+}
+
+const char *virtio_msg_ring_waits_for(const VirtIOMSGRing *ring)
+{
+    return ring->ops->waits_for ? ring->ops->waits_for(ring) : NULL;
+}
+
+unsigned virtio_msg_ring_num_notif(const VirtIOMSGRing *ring)
+{
+    return ring->ops->notif_shape ? ring->ops->notif_shape(ring).words : 0;
+}
+
+const char *virtio_msg_ring_cause_text(VirtIOMSGRingCause cause)
+{
+    static const char *const texts[VIRTIO_MSG_RING_NUM_CAUSES] = {
+        [VIRTIO_MSG_RING_CAUSE_NONE] = "nothing has happened",
+        [VIRTIO_MSG_RING_CAUSE_LAYOUT_GONE] =
+            "the layout in the shared memory has been overwritten",
+        [VIRTIO_MSG_RING_CAUSE_OWN_MAGIC] =
+            "our queue head has been overwritten",
+        [VIRTIO_MSG_RING_CAUSE_OWN_INDEX] =
+            "an index of ours has been overwritten",
+        [VIRTIO_MSG_RING_CAUSE_PEER_MAGIC] = "the peer's queue head is gone",
+        [VIRTIO_MSG_RING_CAUSE_PEER_STATE] = "the peer has started again",
+        [VIRTIO_MSG_RING_CAUSE_PEER_INDEX] =
+            "an index of the peer is not where it can be",
+        [VIRTIO_MSG_RING_CAUSE_PEER_SHUTDOWN] = "the peer has shut down",
+        [VIRTIO_MSG_RING_CAUSE_PEER_GAVE_UP] = "the peer has given us up",
+    };
+
+    return texts[cause];
+}
+
+/*
+ * Notification words.  Whatever the layout, these two are as if there were
+ * none: the doorbell says no more than that there is something.
+ */
+
+bool virtio_msg_ring_raise_messages(VirtIOMSGRing *ring)
+{
+    if (!virtio_msg_ring_num_notif(ring)) {
+        return true;
+    }
+    return ring->ops->raise(ring, 0, 0);
+}
+
+VirtIOMSGRingRaised virtio_msg_ring_raise_queue(VirtIOMSGRing *ring,
+                                                uint16_t dev, uint16_t queue)
+{
+    unsigned word, bit;
+
+    if (!ring->ops->notif_shape || !virtio_msg_ring_is_up(ring) ||
+        !virtio_msg_notify_find(ring->ops->notif_shape(ring), dev, queue,
+                                &word, &bit)) {
+        return VIRTIO_MSG_RING_NOT_RAISED;
+    }
+    return ring->ops->raise(ring, word, bit) ? VIRTIO_MSG_RING_RAISED_RING
+                                             : VIRTIO_MSG_RING_RAISED;
+}
+
+void virtio_msg_ring_take(VirtIOMSGRing *ring, VirtIOMSGRingPending *pending)
+{
+    memset(pending, 0, sizeof(*pending));
+    if (virtio_msg_ring_num_notif(ring)) {
+        ring->ops->take(ring, pending);
+    } else {
+        pending->words[0] = 1;
+    }
+}
+
+bool virtio_msg_ring_next_pending(const VirtIOMSGRing *ring,
+                                  VirtIOMSGRingPending *pending,
+                                  VirtIOMSGNotifyMeaning *meaning)
+{
+    VirtIOMSGNotifyShape shape = { .words = 0 };
+
+    if (!virtio_msg_ring_num_notif(ring)) {
+        if (!pending->words[0]) {
+            return false;
+        }
+        pending->words[0] = 0;
+        *meaning = (VirtIOMSGNotifyMeaning) {
+            .kind = VIRTIO_MSG_NOTIFY_MESSAGES,
+        };
+        return true;
+    }
+
+    shape = ring->ops->notif_shape(ring);
+    while (pending->word < shape.words) {
+        uint64_t *word = &pending->words[pending->word];
+
+        while (*word) {
+            unsigned bit = __builtin_ctzll(*word);
+
+            *word &= *word - 1;
+            *meaning = virtio_msg_notify_meaning(shape, pending->word, bit);
+            if (meaning->kind != VIRTIO_MSG_NOTIFY_UNUSED &&
+                meaning->kind != VIRTIO_MSG_NOTIFY_CASCADE) {
+                return true;
+            }
+        }
+        pending->word++;
+    }
+    return false;
+}
+
+bool virtio_msg_ring_set_mask(VirtIOMSGRing *ring, unsigned word, unsigned bit,
+                              bool masked)
+{
+    return ring->ops->set_mask && ring->ops->set_mask(ring, word, bit, masked);
 }

@@ -1,5 +1,5 @@
 /*
- * Fuzzer of the virtio-msg message queues
+ * Fuzzer of the virtio-msg message queues: the `spsc` layout
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -31,7 +31,7 @@ enum {
     STEP_BYTES,         /* u16 offset, u8 length, the bytes */
     STEP_ATTACH,        /* bit 4: reset the queues */
     STEP_BURST,         /* bits 7..4: how often, times 8; u8 length */
-    STEP_START,         /* both sides anew */
+    STEP_START,         /* both sides anew; bit 4: look for that instead */
 };
 
 #define SLOTS   62      /* not from the header: this is the model's own */
@@ -81,15 +81,29 @@ static void model_attach(ModelSide *m, bool reset)
         memset(m->rx, 0, FUZZ_PAGE);
     }
     m->head = model_load(m->tx, 0x00);
-    if (m->head > 61) {
-        m->head = 0;
-        model_store(m->tx, 0x00, 0);
-    }
     m->tail = model_load(m->rx, 0x40);
-    if (m->tail > 61) {
+    if (m->head > 61 || m->tail > 61) {
+        m->head = 0;
         m->tail = 0;
+        model_store(m->tx, 0x00, 0);
         model_store(m->rx, 0x40, 0);
     }
+}
+
+/* What memory has of a side is taken in, if it is not what the side stored */
+static bool model_restarted(ModelSide *m)
+{
+    uint32_t head = model_load(m->tx, 0x00);
+    uint32_t tail = model_load(m->rx, 0x40);
+
+    if (head == m->head && tail == m->tail) {
+        return false;
+    }
+    m->head = head > 61 ? 0 : head;
+    m->tail = tail > 61 ? 0 : tail;
+    model_store(m->tx, 0x00, m->head);
+    model_store(m->rx, 0x40, m->tail);
+    return true;
 }
 
 static VirtIOMSGRingResult model_put(ModelSide *m, const uint8_t *msg,
@@ -98,6 +112,9 @@ static VirtIOMSGRingResult model_put(ModelSide *m, const uint8_t *msg,
     uint32_t tail = model_load(m->tx, 0x40);
     uint8_t *slot = m->tx + 0x80 + 64 * m->head;
 
+    if (model_restarted(m)) {
+        return VIRTIO_MSG_RING_RESTARTED;
+    }
     if (tail > 61) {
         return VIRTIO_MSG_RING_BAD_INDEX;
     }
@@ -115,6 +132,9 @@ static VirtIOMSGRingResult model_get(ModelSide *m, uint8_t *msg)
 {
     uint32_t head = model_load(m->rx, 0x00);
 
+    if (model_restarted(m)) {
+        return VIRTIO_MSG_RING_RESTARTED;
+    }
     if (head > 61) {
         return VIRTIO_MSG_RING_BAD_INDEX;
     }
@@ -172,11 +192,24 @@ static void attach(World *w, unsigned side, bool reset)
 {
     virtio_msg_ring_init_spsc(&w->ring[side], w->page[side], w->page[!side],
                               reset);
-    model_attach(&w->model[side], reset);
-    if (reset) {
+    g_assert_cmpint(virtio_msg_ring_advance(&w->ring[side], 0).event, ==,
+                    VIRTIO_MSG_RING_EVENT_UP);
+    if (reset || model_load(w->shadow[side], 0x00) > 61 ||
+        model_load(w->shadow[!side], 0x40) > 61) {
         /* Not agreed with the other side, which goes on where it was */
         w->undisturbed[0] = w->undisturbed[1] = false;
     }
+    model_attach(&w->model[side], reset);
+}
+
+static void advance(World *w, unsigned side)
+{
+    VirtIOMSGRingStep step = virtio_msg_ring_advance(&w->ring[side], 0);
+
+    g_assert_false(step.ring);
+    g_assert_cmpint(step.event, ==, model_restarted(&w->model[side]) ?
+                    VIRTIO_MSG_RING_EVENT_RESTARTED :
+                    VIRTIO_MSG_RING_EVENT_NONE);
 }
 
 static void start(World *w)
@@ -201,7 +234,9 @@ static void put(World *w, unsigned side, size_t len, uint8_t fill)
 
     ret = virtio_msg_ring_put(&w->ring[side], msg, len);
     g_assert_cmpint(ret, ==, model_put(&w->model[side], msg, len));
-    if (w->undisturbed[side]) {
+    if (ret == VIRTIO_MSG_RING_RESTARTED) {
+        g_assert_false(w->undisturbed[0] && w->undisturbed[1]);
+    } else if (w->undisturbed[side]) {
         g_assert_cmpint(ret, ==, w->sent[side] - w->taken[side] < SLOTS - 1 ?
                         VIRTIO_MSG_RING_OK : VIRTIO_MSG_RING_FULL);
     }
@@ -221,7 +256,9 @@ static void get(World *w, unsigned side)
     g_assert_cmpint(ret, ==, model_get(&w->model[side], want));
     g_assert(!memcmp(msg, want, sizeof(msg)));
 
-    if (w->undisturbed[!side]) {
+    if (ret == VIRTIO_MSG_RING_RESTARTED) {
+        g_assert_false(w->undisturbed[0] && w->undisturbed[1]);
+    } else if (w->undisturbed[!side]) {
         uint32_t *taken = &w->taken[!side];
 
         g_assert_cmpint(ret, ==, *taken != w->sent[!side] ?
@@ -284,7 +321,11 @@ static void step(World *w, FuzzInput *in)
         }
         break;
     case STEP_START:
-        start(w);
+        if (op & 0x10) {
+            advance(w, side);
+        } else {
+            start(w);
+        }
         break;
     }
     check(w);

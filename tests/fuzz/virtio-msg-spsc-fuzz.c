@@ -28,7 +28,7 @@ enum {
     STEP_BYTES,         /* u16 offset, u8 length, the bytes */
     STEP_ATTACH_WRITER, /* bit 4: zero the page first */
     STEP_ATTACH_READER,
-    STEP_RESUME,        /* after the indices were changed, if they were */
+    STEP_RESUME,        /* both ends look whether the page began anew */
     NUM_STEPS,
 };
 
@@ -68,6 +68,23 @@ static void attach_writer(Pair *p, bool zero)
         virtio_msg_spsc_attach_writer(&end->spsc, p->page);
     } else {
         virtio_msg_ring_init_spsc(&end->ring, p->page, p->unused, false);
+        virtio_msg_ring_advance(&end->ring, 0);
+    }
+}
+
+/*
+ * A page that was started anew is gone on with at the index that stands there,
+ * or at 0 if that makes no sense.  QEMU's ends see to that whenever they are
+ * used, Linux' ends when their caller has them.
+ */
+static void resume(End *end)
+{
+    if (!end->linux_side) {
+        virtio_msg_ring_advance(&end->ring, 0);
+    } else if (virtio_msg_spsc_lost(&end->spsc) &&
+               !virtio_msg_spsc_resume(&end->spsc)) {
+        *end->spsc.own = 0;
+        virtio_msg_spsc_resume(&end->spsc);
     }
 }
 
@@ -88,6 +105,7 @@ static void attach_reader(Pair *p)
             memset(p->page + VIRTIO_MSG_SPSC_TAIL, 0, sizeof(head));
         }
         virtio_msg_ring_init_spsc(&end->ring, p->unused, p->page, false);
+        virtio_msg_ring_advance(&end->ring, 0);
         virtio_msg_ring_discard(&end->ring);
     }
 }
@@ -97,6 +115,7 @@ static int put(Pair *p, const u64 *msg)
     End *end = &p->writer;
     int room, ret;
 
+    resume(end);
     if (!end->linux_side) {
         return from_qemu(virtio_msg_ring_put(&end->ring, msg, FUZZ_SLOT));
     }
@@ -117,6 +136,7 @@ static int get(Pair *p, u64 *msg)
     bool was_full = false;
     int ret;
 
+    resume(end);
     if (!end->linux_side) {
         return from_qemu(virtio_msg_ring_get(&end->ring, msg));
     }
@@ -126,39 +146,6 @@ static int get(Pair *p, u64 *msg)
         g_assert_false(was_full);
     }
     return ret;
-}
-
-/*
- * Linux' ends notice that a page was started anew and go on at the indices that
- * stand there, if they make sense.  QEMU's have nobody to do that for them but
- * a new attachment.
- */
-static void resume(Pair *p)
-{
-    End *end = &p->writer;
-
-    if (!end->linux_side) {
-        uint32_t head;
-
-        memcpy(&head, p->page + VIRTIO_MSG_SPSC_HEAD, sizeof(head));
-        if (GUINT32_FROM_LE(head) < VIRTIO_MSG_SPSC_NUM_SLOTS) {
-            virtio_msg_ring_init_spsc(&end->ring, p->page, p->unused, false);
-        }
-    } else if (virtio_msg_spsc_lost(&end->spsc)) {
-        virtio_msg_spsc_resume(&end->spsc);
-    }
-
-    end = &p->reader;
-    if (!end->linux_side) {
-        uint32_t tail;
-
-        memcpy(&tail, p->page + VIRTIO_MSG_SPSC_TAIL, sizeof(tail));
-        if (GUINT32_FROM_LE(tail) < VIRTIO_MSG_SPSC_NUM_SLOTS) {
-            virtio_msg_ring_init_spsc(&end->ring, p->unused, p->page, false);
-        }
-    } else if (virtio_msg_spsc_lost(&end->spsc)) {
-        virtio_msg_spsc_resume(&end->spsc);
-    }
 }
 
 static void put_all(Pair *pairs, uint8_t fill)
@@ -227,7 +214,8 @@ static void step(Pair *pairs, FuzzInput *in)
         } else if (what == STEP_ATTACH_READER) {
             attach_reader(&pairs[i]);
         } else if (what == STEP_RESUME) {
-            resume(&pairs[i]);
+            resume(&pairs[i].writer);
+            resume(&pairs[i].reader);
         }
         g_assert(!memcmp(pairs[i].page, pairs[0].page, FUZZ_PAGE));
     }

@@ -524,11 +524,11 @@ static void test_bad_tail(void)
     for (i = 0; i < G_N_ELEMENTS(bad_indices); i++) {
         stalls = vmsg_stat(&t, "stalls");
         tail = shm_read(t.link, DEVICE_TAIL);
-        shm_write(t.link, DEVICE_TAIL, bad_indices[i]);
         put_ping(t.link, i);
+        shm_write(t.link, DEVICE_TAIL, bad_indices[i]);
         vmsg_link_ring(t.link);
         wait_stat(&t, "stalls", stalls + 1);
-        g_assert_false(vmsg_try_get(t.link, &msg));
+        g_assert_cmpuint(virtio_msg_ring_rx_used(&t.link->ring), ==, 0);
 
         shm_write(t.link, DEVICE_TAIL, tail);
         vmsg_get(t.link, &msg);
@@ -538,26 +538,38 @@ static void test_bad_tail(void)
     vmsg_test_stop(&t);
 }
 
-/* What the device wrote itself is not taken back from the memory */
+/*
+ * A driver that zeroes the queues when it starts, the words that are not its
+ * own among them, or leaves something in those that cannot be (L-07)
+ */
 static void test_own_indices(void)
 {
     struct virtio_msg msg;
     uint64_t sent;
     VMsgTest t;
-    int i;
+    int i, j;
 
     vmsg_test_start(&t, "", RNG);
     wait_event_device(t.link, 0, VIRTIO_MSG_DEVICE_ADDED);
     sent = vmsg_stat(&t, "sent");
     for (i = 0; i < 200; i++) {
-        put_ping(t.link, i);
-        /* In range every other time */
-        shm_write(t.link, DRIVER_TAIL, g_test_rand_int() >> (i % 2 ? 27 : 0));
-        shm_write(t.link, DEVICE_HEAD, g_test_rand_int() >> (i % 2 ? 27 : 0));
+        memset(t.link->shm, 0, 2 * PAGE);
+        vmsg_link_reset_ring(t.link);
+        for (j = 0; j < 3; j++) {
+            put_ping(t.link, i + j);
+        }
+        if (i % 2) {
+            shm_write(t.link, DRIVER_TAIL, g_test_rand_int() | 64);
+            shm_write(t.link, DEVICE_HEAD, g_test_rand_int() | 64);
+        }
         vmsg_link_ring(t.link);
-        wait_stat(&t, "sent", ++sent);
-        vmsg_get(t.link, &msg);
-        check_ping(&msg, i);
+        for (j = 0; j < 3; j++) {
+            vmsg_get(t.link, &msg);
+            check_ping(&msg, i + j);
+        }
+        wait_stat(&t, "sent", sent += 3);
+        g_assert_cmpuint(shm_read(t.link, DRIVER_TAIL), ==, 3);
+        g_assert_cmpuint(shm_read(t.link, DEVICE_HEAD), ==, 3);
     }
     g_assert_cmpuint(vmsg_stat(&t, "bad-indices"), ==, 0);
     vmsg_test_stop(&t);
@@ -1340,7 +1352,7 @@ int main(int argc, char **argv)
     TEST("flow/full-queue-merges-events", test_full_queue_merges_events);
     TEST("hostile/bad-head", test_bad_head);
     TEST("hostile/bad-tail", test_bad_tail);
-    TEST("hostile/own-indices-are-private", test_own_indices);
+    TEST("hostile/own-indices", test_own_indices);
     TEST("hostile/garbage", test_garbage);
     TEST("start/devices-are-announced", test_ready_at_start);
     TEST("start/request-of-before-is-answered", test_request_before_start);

@@ -503,7 +503,7 @@ static void bad_index(VMsgTest *t, uint32_t index)
 
 static void good_index(VMsgTest *t)
 {
-    bad_index(t, t->link->ring.tx_head);
+    bad_index(t, t->link->ring.spsc.tx_head);
 }
 
 static void check_state(VMsgTest *t, const char *state)
@@ -573,8 +573,8 @@ static void test_state_failed_tx(void)
 
     tail = (uint32_t *)(t.link->shm + VMSG_DEVICE_QUEUE +
                         VIRTIO_MSG_SPSC_TAIL);
-    __atomic_store_n(tail, GUINT32_TO_LE(0x1000), __ATOMIC_RELEASE);
     put(t.link, BUS, VIRTIO_MSG_BUS_PING, 0, 4);
+    __atomic_store_n(tail, GUINT32_TO_LE(0x1000), __ATOMIC_RELEASE);
     vmsg_link_ring(t.link);
     vmsg_settle(&t);
     check_state(&t, "failed");
@@ -582,7 +582,7 @@ static void test_state_failed_tx(void)
     g_assert_cmpuint(vmsg_counter(&t, NULL, "bad-indices"), ==, 1);
     quiet(&t);
 
-    __atomic_store_n(tail, GUINT32_TO_LE(t.link->ring.rx_tail),
+    __atomic_store_n(tail, GUINT32_TO_LE(t.link->ring.spsc.rx_tail),
                      __ATOMIC_RELEASE);
     vmsg_link_ring(t.link);
     vmsg_get(t.link, &msg);

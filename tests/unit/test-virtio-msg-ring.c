@@ -1,5 +1,5 @@
 /*
- * Unit tests of the virtio-msg message queues
+ * Unit tests of the virtio-msg message queues: the `spsc` layout
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -364,23 +364,156 @@ static void test_bad_tail(void)
     }
 }
 
-/* Our own indices are in memory of our own: the shared copies lead nowhere */
-static void test_own_indices_are_private(void)
+static void assert_restarted_put(VirtIOMSGRing *ring)
 {
+    Slot s = slot_make(99);
+
+    g_assert_cmpint(virtio_msg_ring_put(ring, &s, SLOT), ==,
+                    VIRTIO_MSG_RING_RESTARTED);
+}
+
+static void assert_restarted_get(VirtIOMSGRing *ring)
+{
+    Slot untouched, got;
+
+    memset(&untouched, 0x5a, sizeof(untouched));
+    got = untouched;
+    g_assert_cmpint(virtio_msg_ring_get(ring, &got), ==,
+                    VIRTIO_MSG_RING_RESTARTED);
+    g_assert_cmpmem(&got, SLOT, &untouched, SLOT);
+}
+
+static void assert_restarted_advance(VirtIOMSGRing *ring)
+{
+    VirtIOMSGRingStep step = virtio_msg_ring_advance(ring, 0);
+
+    g_assert_cmpint(step.event, ==, VIRTIO_MSG_RING_EVENT_RESTARTED);
+    g_assert_cmpint(step.cause, ==, VIRTIO_MSG_RING_CAUSE_OWN_INDEX);
+    g_assert_false(step.ring);
+}
+
+/* L-07: a driver that zeroes both pages at its start, whenever we notice */
+static void test_peer_zeroes_the_pages(void)
+{
+    static void (*const notice[])(VirtIOMSGRing *ring) = {
+        assert_restarted_put, assert_restarted_get, assert_restarted_advance,
+    };
+    static const uint8_t zero[PAGE];
+    unsigned i, n;
+    Pair p;
+
+    for (n = 0; n < G_N_ELEMENTS(notice); n++) {
+        pair_init(&p);
+        virtio_msg_ring_advance(&p.a, 0);
+        for (i = 0; i < 5; i++) {
+            put(&p.a, i);
+            put(&p.b, i);
+            get(&p.a, i);
+        }
+        memset(p.to_a, 0, PAGE);
+        memset(p.to_b, 0, PAGE);
+        virtio_msg_ring_init_spsc(&p.b, p.to_a, p.to_b, false);
+
+        notice[n](&p.a);
+        g_assert_cmpmem(p.to_a, PAGE, zero, PAGE);
+        g_assert_cmpmem(p.to_b, PAGE, zero, PAGE);
+
+        /* It is reported once, and both go on from 0 */
+        g_assert_cmpint(virtio_msg_ring_advance(&p.a, 0).event, ==,
+                        VIRTIO_MSG_RING_EVENT_NONE);
+        assert_empty(&p.a);
+        put(&p.a, 10);
+        put(&p.b, 11);
+        get(&p.b, 10);
+        get(&p.a, 11);
+        g_assert_cmpuint(word(p.to_b, VIRTIO_MSG_SPSC_HEAD), ==, 1);
+        g_assert_cmpuint(word(p.to_b, VIRTIO_MSG_SPSC_TAIL), ==, 1);
+        pair_free(&p);
+    }
+}
+
+/* L-07: either of our words alone, in range or not; 0 where it is not */
+static void test_own_words_change(void)
+{
+    const struct {
+        uint32_t now, then;
+    } words[] = {
+        { 0, 0 }, { 1, 1 }, { 61, 61 }, { 62, 0 }, { 63, 0 },
+        { 0x41414141, 0 }, { 0xffffffff, 0 },
+    };
+    size_t i;
+    Pair p;
+
+    for (i = 0; i < G_N_ELEMENTS(words); i++) {
+        pair_init(&p);
+        put(&p.a, 1);
+        put(&p.a, 2);
+        get(&p.b, 1);
+        get(&p.b, 2);
+
+        set_word(p.to_b, VIRTIO_MSG_SPSC_TAIL, words[i].now);
+        assert_restarted_get(&p.b);
+        g_assert_cmpuint(word(p.to_b, VIRTIO_MSG_SPSC_TAIL), ==,
+                         words[i].then);
+        g_assert_cmpuint(virtio_msg_ring_rx_used(&p.b), ==,
+                         (2 + NUM_SLOTS - words[i].then) % NUM_SLOTS);
+
+        set_word(p.to_b, VIRTIO_MSG_SPSC_HEAD, words[i].now);
+        assert_restarted_put(&p.a);
+        g_assert_cmpuint(word(p.to_b, VIRTIO_MSG_SPSC_HEAD), ==,
+                         words[i].then);
+        /* Both words are the same now, and so the queue is empty */
+        put(&p.a, 3);
+        get(&p.b, 3);
+        assert_empty(&p.b);
+        pair_free(&p);
+    }
+}
+
+/* There are no states to wait for, and nothing to look at by itself */
+static void test_always_up(void)
+{
+    VirtIOMSGRingStep step;
     Pair p;
 
     pair_init(&p);
-    put(&p.a, 1);
-    put(&p.a, 2);
-    set_word(p.to_b, VIRTIO_MSG_SPSC_TAIL, 0x41414141);
-    get(&p.b, 1);
-    g_assert_cmpuint(word(p.to_b, VIRTIO_MSG_SPSC_TAIL), ==, 1);
+    g_assert_cmpuint(virtio_msg_ring_max_msg_size(&p.a), ==, SLOT);
+    g_assert_true(virtio_msg_ring_is_up(&p.a));
+    step = virtio_msg_ring_advance(&p.a, 0);
+    g_assert_cmpint(step.event, ==, VIRTIO_MSG_RING_EVENT_UP);
+    g_assert_false(step.ring);
+    g_assert_cmpint(step.next_ms, ==, -1);
+    step = virtio_msg_ring_advance(&p.a, 1);
+    g_assert_cmpint(step.event, ==, VIRTIO_MSG_RING_EVENT_NONE);
+    g_assert_cmpint(step.next_ms, ==, -1);
 
-    set_word(p.to_b, VIRTIO_MSG_SPSC_HEAD, 0x41414141);
-    put(&p.a, 3);
-    g_assert_cmpuint(word(p.to_b, VIRTIO_MSG_SPSC_HEAD), ==, 3);
-    get(&p.b, 2);
-    get(&p.b, 3);
+    g_assert_false(virtio_msg_ring_give_up(&p.a));
+    g_assert_false(virtio_msg_ring_peer_debugged(&p.a));
+    g_assert_null(virtio_msg_ring_waits_for(&p.a));
+    virtio_msg_ring_shut_down(&p.a);
+    put(&p.a, 1);
+    get(&p.b, 1);
+    pair_free(&p);
+}
+
+/* Every doorbell means the messages, and every event goes as one (L-27) */
+static void test_no_notification_words(void)
+{
+    VirtIOMSGRingPending pending;
+    VirtIOMSGNotifyMeaning m;
+    Pair p;
+
+    pair_init(&p);
+    g_assert_cmpuint(virtio_msg_ring_num_notif(&p.a), ==, 0);
+    g_assert_true(virtio_msg_ring_raise_messages(&p.a));
+    g_assert_true(virtio_msg_ring_raise_messages(&p.a));
+    g_assert_cmpint(virtio_msg_ring_raise_queue(&p.a, 0, 0), ==,
+                    VIRTIO_MSG_RING_NOT_RAISED);
+    g_assert_false(virtio_msg_ring_set_mask(&p.a, 0, 0, false));
+    virtio_msg_ring_take(&p.b, &pending);
+    g_assert_true(virtio_msg_ring_next_pending(&p.b, &pending, &m));
+    g_assert_cmpint(m.kind, ==, VIRTIO_MSG_NOTIFY_MESSAGES);
+    g_assert_false(virtio_msg_ring_next_pending(&p.b, &pending, &m));
     pair_free(&p);
 }
 
@@ -464,7 +597,16 @@ static void test_continue(void)
     }
 }
 
-/* Only what is ours is put right: the peer's index stays the peer's */
+static void assert_own_words_zeroed(const Pair *p)
+{
+    g_assert_cmpuint(word(p->to_b, VIRTIO_MSG_SPSC_HEAD), ==, 0);
+    g_assert_cmpuint(word(p->to_b, VIRTIO_MSG_SPSC_TAIL), ==, 5);
+    g_assert_cmpuint(word(p->to_a, VIRTIO_MSG_SPSC_TAIL), ==, 0);
+    g_assert_cmpuint(word(p->to_a, VIRTIO_MSG_SPSC_HEAD), ==, 9);
+    g_assert_cmpuint(virtio_msg_ring_rx_used(&p->a), ==, 9);
+}
+
+/* Only what is ours is put right: the peer's indices stay the peer's */
 static void test_continue_out_of_range(void)
 {
     size_t i;
@@ -477,12 +619,18 @@ static void test_continue_out_of_range(void)
         set_word(p.to_a, VIRTIO_MSG_SPSC_TAIL, bad_indices[i]);
         set_word(p.to_a, VIRTIO_MSG_SPSC_HEAD, 9);
         virtio_msg_ring_init_spsc(&p.a, p.to_b, p.to_a, false);
+        assert_own_words_zeroed(&p);
 
-        g_assert_cmpuint(word(p.to_b, VIRTIO_MSG_SPSC_HEAD), ==, 0);
-        g_assert_cmpuint(word(p.to_b, VIRTIO_MSG_SPSC_TAIL), ==, 5);
-        g_assert_cmpuint(word(p.to_a, VIRTIO_MSG_SPSC_TAIL), ==, 0);
-        g_assert_cmpuint(word(p.to_a, VIRTIO_MSG_SPSC_HEAD), ==, 9);
-        g_assert_cmpuint(virtio_msg_ring_rx_used(&p.a), ==, 9);
+        /* One of them is enough */
+        set_word(p.to_b, VIRTIO_MSG_SPSC_HEAD, bad_indices[i]);
+        set_word(p.to_a, VIRTIO_MSG_SPSC_TAIL, 7);
+        virtio_msg_ring_init_spsc(&p.a, p.to_b, p.to_a, false);
+        assert_own_words_zeroed(&p);
+
+        set_word(p.to_b, VIRTIO_MSG_SPSC_HEAD, 7);
+        set_word(p.to_a, VIRTIO_MSG_SPSC_TAIL, bad_indices[i]);
+        virtio_msg_ring_init_spsc(&p.a, p.to_b, p.to_a, false);
+        assert_own_words_zeroed(&p);
         pair_free(&p);
     }
 }
@@ -603,10 +751,19 @@ static void no_wmb(void)
     g_assert_not_reached();
 }
 
+static void no_mb(void)
+{
+    g_assert_not_reached();
+}
+
 static void test_barriers(void)
 {
-    static const VirtIOMSGRingBarriers put_barriers = { put_rmb, put_wmb };
-    static const VirtIOMSGRingBarriers get_barriers = { get_rmb, no_wmb };
+    static const VirtIOMSGRingBarriers put_barriers = {
+        put_rmb, put_wmb, no_mb,
+    };
+    static const VirtIOMSGRingBarriers get_barriers = {
+        get_rmb, no_wmb, no_mb,
+    };
     Pair p;
 
     pair_init(&p);
@@ -642,8 +799,13 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-msg/ring/slot-boundaries", test_slot_boundaries);
     g_test_add_func("/virtio-msg/ring/bad-head", test_bad_head);
     g_test_add_func("/virtio-msg/ring/bad-tail", test_bad_tail);
-    g_test_add_func("/virtio-msg/ring/own-indices-are-private",
-                    test_own_indices_are_private);
+    g_test_add_func("/virtio-msg/ring/peer-zeroes-the-pages",
+                    test_peer_zeroes_the_pages);
+    g_test_add_func("/virtio-msg/ring/own-words-change",
+                    test_own_words_change);
+    g_test_add_func("/virtio-msg/ring/always-up", test_always_up);
+    g_test_add_func("/virtio-msg/ring/no-notification-words",
+                    test_no_notification_words);
     g_test_add_func("/virtio-msg/ring/garbage", test_garbage);
     g_test_add_func("/virtio-msg/ring/reset-zeroes-both-pages", test_reset);
     g_test_add_func("/virtio-msg/ring/continue", test_continue);

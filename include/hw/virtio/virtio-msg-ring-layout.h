@@ -158,7 +158,7 @@ void virtio_msg_v1_encode(const VirtIOMSGV1Layout *layout, uint8_t *bytes);
 /**
  * virtio_msg_v1_decode: which layout memory says that there is
  * @layout: receives it, unchecked
- * @bytes: a private copy of VIRTIO_MSG_V1_LENGTH bytes; the magic does not count
+ * @bytes: a private copy of VIRTIO_MSG_V1_LENGTH bytes; the magic is not read
  */
 void virtio_msg_v1_decode(VirtIOMSGV1Layout *layout, const uint8_t *bytes);
 
