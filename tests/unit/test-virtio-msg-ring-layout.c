@@ -229,6 +229,7 @@ static const Change changes[] = {
     { "one element too many", 10, 2, 62, VIRTIO_MSG_V1_AREA_OVERLAPS },
     { "too many elements", 10, 2, 63, VIRTIO_MSG_V1_AREA_OUTSIDE },
     { "most elements", 10, 2, 65535, VIRTIO_MSG_V1_AREA_OUTSIDE },
+    { "64 KiB of elements", 10, 4, 0x04000040, VIRTIO_MSG_V1_AREA_OUTSIDE },
     { "too large elements", 12, 2, 66, VIRTIO_MSG_V1_AREA_OUTSIDE },
     /* ... and over another one, or over the layout */
     { "dev notif over layout", 16, 8, 0x38, VIRTIO_MSG_V1_AREA_OVERLAPS },

@@ -209,6 +209,7 @@ static void check_shape(VirtIOMSGNotifyShape shape)
                 break;
             case OTHERS:
                 check_found(shape, m.dev, m.queue, word, bit);
+                check_found(shape, m.dev, m.queue + 1, word, bit);
                 check_found(shape, m.dev, UINT16_MAX, word, bit);
                 break;
             case DEVICE:

@@ -271,7 +271,8 @@ bool virtio_msg_ring_has_v1(const void *mem);
 
 /**
  * virtio_msg_ring_set_barriers: say how accesses to the queues stay in order
- * @ring: a ring of the `spsc` layout that has just been initialized
+ * @ring: a ring that has just been initialized; one of the `v1` layout has been
+ *        told by VirtIOMSGRingV1Start, as it writes from the start
  * @barriers: static, or NULL for cacheable memory, in which a slot and its
  *            index are kept in order by acquire and release
  */
