@@ -158,8 +158,10 @@ static void virtio_msg_slot_mark_news(VirtIOMSGSlot *slot)
     virtio_msg_bus_schedule(s->link);
 }
 
-static bool virtio_msg_send_event_device(VirtIOMSGSlot *slot, uint16_t state)
+static bool virtio_msg_send_event_device(VirtIOMSGSlot *slot, bool removed)
 {
+    uint16_t state = removed ? VIRTIO_MSG_DEVICE_REMOVED
+                             : VIRTIO_MSG_DEVICE_ADDED;
     struct virtio_msg msg;
 
     virtio_msg_init(&msg, VIRTIO_MSG_TYPE_BUS, VIRTIO_MSG_BUS_EVENT_DEVICE, 0,
@@ -226,10 +228,10 @@ static bool virtio_msg_flush_news(VirtIOMSG *s)
     VirtIOMSGSlot *slot;
 
     while ((slot = QTAILQ_FIRST(&s->news))) {
-        uint16_t state = slot->event_removed ? VIRTIO_MSG_DEVICE_REMOVED
-                                             : VIRTIO_MSG_DEVICE_ADDED;
+        bool removed = slot->event_removed;
+        bool *event = removed ? &slot->event_removed : &slot->event_added;
 
-        if (!slot->event_removed && !slot->event_added) {
+        if (!*event) {
             QTAILQ_REMOVE(&s->news, slot, next_news);
             slot->news = false;
             continue;
@@ -237,15 +239,11 @@ static bool virtio_msg_flush_news(VirtIOMSG *s)
         if (!virtio_msg_pace_event(&s->pace)) {
             return true;
         }
-        if (!virtio_msg_send_event_device(slot, state)) {
+        if (!virtio_msg_send_event_device(slot, removed)) {
             return false;
         }
         virtio_msg_pace_sent(&s->pace);
-        if (state == VIRTIO_MSG_DEVICE_REMOVED) {
-            slot->event_removed = false;
-        } else {
-            slot->event_added = false;
-        }
+        *event = false;
     }
     return true;
 }
