@@ -23,6 +23,11 @@ G_STATIC_ASSERT(offsetof(struct virtio_msg, get_devices_resp.bitmap) ==
  * What both have
  */
 
+bool virtio_msg_wire_fits(const VirtIOMSGWire *wire, size_t max_msg_size)
+{
+    return max_msg_size >= wire->min_max_msg_size;
+}
+
 static size_t put_queue(struct virtio_msg *resp,
                         const VirtIOMSGQueueState *queue, uint32_t flags)
 {

@@ -1674,7 +1674,7 @@ static bool virtio_msg_choose_wire(VirtIOMSG *s, Error **errp)
     uint16_t max = virtio_msg_bus_max_msg_size(s->link);
 
     s->wire = virtio_msg_wires[s->link->conf->wire];
-    if (max < s->wire->min_max_msg_size) {
+    if (!virtio_msg_wire_fits(s->wire, max)) {
         error_setg(errp, "wire=%s needs messages of %u bytes, and %s carries "
                    "no more than %u", name, s->wire->min_max_msg_size,
                    virtio_msg_name(s), max);

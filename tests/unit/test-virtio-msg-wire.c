@@ -276,6 +276,21 @@ static void test_facts(void)
     }
 }
 
+/* B-07 */
+static void test_fits(void)
+{
+    size_t i, size;
+
+    for (i = 0; i < G_N_ELEMENTS(wires); i++) {
+        g_test_message("%s", wires[i].name);
+        for (size = 0; size <= VIRTIO_MSG_MAX_SIZE; size++) {
+            g_assert_cmpint(virtio_msg_wire_fits(wires[i].wire, size), ==,
+                            size >= wires[i].min_max_msg_size);
+        }
+        g_assert_true(virtio_msg_wire_fits(wires[i].wire, 65536));
+    }
+}
+
 #define CHECK_PAYLOAD(msg, size, ...)                                   \
     do {                                                                \
         static const uint8_t want[] = { __VA_ARGS__ };                  \
@@ -486,6 +501,7 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-msg/wire/shm", test_shm);
     g_test_add_func("/virtio-msg/wire/bus", test_bus);
     g_test_add_func("/virtio-msg/wire/facts", test_facts);
+    g_test_add_func("/virtio-msg/wire/fits", test_fits);
     g_test_add_func("/virtio-msg/wire/put-info", test_put_info);
     g_test_add_func("/virtio-msg/wire/put-queue", test_put_queue);
     g_test_add_func("/virtio-msg/wire/get-queue-change",

@@ -121,4 +121,13 @@ extern const VirtIOMSGWire virtio_msg_wire_2026;
 /* The draft of 2025, and the first drivers, whose SET_VQUEUE is shorter */
 extern const VirtIOMSGWire virtio_msg_wire_2025;
 
+/**
+ * virtio_msg_wire_fits: whether a link can carry all messages of a wire (B-07)
+ * @wire: the wire
+ * @max_msg_size: the largest message of the link, in bytes with the header
+ *
+ * Returns false if it cannot; the link must not start then.
+ */
+bool virtio_msg_wire_fits(const VirtIOMSGWire *wire, size_t max_msg_size);
+
 #endif /* HW_VIRTIO_MSG_WIRE_H */
