@@ -792,6 +792,34 @@ static void test_config_bounds(void)
     vmsg_test_stop(&t);
 }
 
+/* T-09, T-11: as drivers ask when the generation is all that they want */
+static void test_config_no_bytes(void)
+{
+    uint32_t offsets[] = { 0, BLK_WCE, 0 };
+    uint32_t old, generation, current;
+    VMsgTest t;
+    size_t i;
+
+    start_blk(&t);
+    offsets[2] = vmsg_get_info(t.link, 0).config_size;
+    blk_capacity(&t, &old);
+    for (i = 0; i < G_N_ELEMENTS(offsets); i++) {
+        generation = old + 1;
+        g_assert_cmpuint(vmsg_get_config(t.link, 0, offsets[i], 0, NULL,
+                                         &generation), ==, 0);
+        g_assert_cmpuint(generation, ==, old);
+
+        /* It is the first to tell of a change */
+        resize_disk(&t, (i + 2) * BLK_SIZE);
+        vmsg_get_config(t.link, 0, offsets[i], 0, NULL, &generation);
+        g_assert_cmpuint(generation, !=, old);
+        g_assert_cmpuint(blk_capacity(&t, &current), ==, (i + 2) * BLK_SIZE);
+        g_assert_cmpuint(generation, ==, current);
+        old = current;
+    }
+    vmsg_test_stop(&t);
+}
+
 static uint8_t blk_wce(VMsgTest *t)
 {
     uint8_t wce;
@@ -1803,6 +1831,7 @@ int main(int argc, char **argv)
          test_reset_with_requests_in_flight);
     TEST("status/requests-during-a-reset", test_requests_during_a_reset);
     TEST("config/bounds", test_config_bounds);
+    TEST("config/no-bytes", test_config_no_bytes);
     TEST("config/stale-generation", test_set_config_generation);
     TEST("config/change-has-a-new-generation", test_config_change);
     TEST("vqueue/absent", test_absent_queue);
