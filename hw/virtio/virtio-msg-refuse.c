@@ -41,24 +41,31 @@ static const VirtIOMSGRefusal refusals[] = {
     { .type = "vhost-user-base", .reason = NO_VHOST },
     { .type = "vhost-user-scmi", .reason = NO_VHOST },
     { .type = "vhost-vdpa-device", .reason = NO_VHOST },
+    { .type = "vhost-vsock-common", .reason = NO_VHOST },
 };
 
-bool virtio_msg_refuse(VirtIODevice *vdev, Error **errp)
+bool virtio_msg_refuse_type(DeviceState *dev, Error **errp)
 {
-    VirtioDeviceClass *vdc = VIRTIO_DEVICE_GET_CLASS(vdev);
-    Object *obj = OBJECT(vdev);
+    Object *obj = OBJECT(dev);
     size_t i;
 
     for (i = 0; i < ARRAY_SIZE(refusals); i++) {
         if (object_dynamic_cast(obj, refusals[i].type)) {
             error_setg(errp, "%s cannot stand on virtio-msg: %s",
-                       refusals[i].type, refusals[i].reason);
+                       object_get_typename(obj), refusals[i].reason);
             return true;
         }
     }
+    return false;
+}
+
+bool virtio_msg_refuse_backend(VirtIODevice *vdev, Error **errp)
+{
+    VirtioDeviceClass *vdc = VIRTIO_DEVICE_GET_CLASS(vdev);
+
     if (vdc->get_vhost && vdc->get_vhost(vdev)) {
         error_setg(errp, "%s cannot stand on virtio-msg with this backend: "
-                   NO_VHOST, object_get_typename(obj));
+                   NO_VHOST, object_get_typename(OBJECT(vdev)));
         return true;
     }
     return false;

@@ -1360,12 +1360,21 @@ static void virtio_msg_any_bus_pre_plug(HotplugHandler *handler,
     VirtIOMSG *s = VIRTIO_MSG(BUS(handler)->parent);
     VirtIOMSGSlot *slot = virtio_msg_free_slot(s);
 
+    if (virtio_msg_refuse_type(dev, errp)) {
+        return;
+    }
     if (!slot) {
         error_setg(errp, "all %d device numbers of %s are taken",
                    VIRTIO_MSG_MAX_DEVICES, virtio_msg_name(s));
         return;
     }
     qdev_set_parent_bus(dev, BUS(&slot->bus), errp);
+}
+
+static void virtio_msg_slot_pre_plug(HotplugHandler *handler, DeviceState *dev,
+                                     Error **errp)
+{
+    virtio_msg_refuse_type(dev, errp);
 }
 
 static void virtio_msg_slot_pre_plugged(DeviceState *d, Error **errp)
@@ -1379,7 +1388,7 @@ static void virtio_msg_slot_pre_plugged(DeviceState *d, Error **errp)
                    virtio_msg_name(slot->transport));
         return;
     }
-    if (virtio_msg_refuse(vdev, errp)) {
+    if (virtio_msg_refuse_backend(vdev, errp)) {
         return;
     }
     if (!virtio_host_has_feature(vdev, VIRTIO_F_ACCESS_PLATFORM)) {
@@ -1635,6 +1644,7 @@ static void virtio_msg_virtio_bus_class_init(ObjectClass *oc, void *data)
     HotplugHandlerClass *hc = HOTPLUG_HANDLER_CLASS(oc);
 
     bc->max_dev = 1;
+    hc->pre_plug = virtio_msg_slot_pre_plug;
     hc->unplug = virtio_msg_slot_unplug;
     vbc->notify = virtio_msg_slot_notify;
     vbc->config_changed = virtio_msg_slot_config_changed;

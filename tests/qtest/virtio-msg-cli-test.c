@@ -358,6 +358,25 @@ static const Case cases[] = {
         .words = { "-device virtio-mem", "cannot stand on" },
         .device = "virtio-mem",
     }, {
+        .path = "device/pmem",
+        .args = RAM " -object memory-backend-ram,id=more,size=64M"
+                " -device virtio-pmem,memdev=more",
+        .words = { "-device virtio-pmem", "cannot stand on" },
+        .device = "virtio-pmem",
+    }, {
+        .path = "device/vhost-vsock",
+        .args = RAM " -device vhost-vsock-device,guest-cid=3",
+        .words = { "-device vhost-vsock-device",
+                   ": vhost-vsock-device cannot stand on", "vhost" },
+        .device = "vhost-vsock-device",
+    }, {
+        .path = "device/vhost-scsi",
+        .args = RAM " -device vhost-scsi,wwpn=naa.5001405324af0985,"
+                "bus=link0.1",
+        .words = { "-device vhost-scsi", ": vhost-scsi cannot stand on",
+                   "vhost" },
+        .device = "vhost-scsi",
+    }, {
         .path = "machine/cpu",
         .args = "-cpu max",
         .words = { "virtio-msg", "no vCPU", "remove -cpu" },

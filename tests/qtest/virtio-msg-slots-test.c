@@ -8,7 +8,9 @@
 #include "qemu/osdep.h"
 #include <linux/virtio_ids.h>
 #include <sys/resource.h>
+#include "qapi/error.h"
 #include "qobject/qdict.h"
+#include "qobject/qjson.h"
 #include "virtio-msg-fixture.h"
 
 #define LINK0       "/machine/peripheral/link0"
@@ -99,6 +101,74 @@ static void test_any_of_a_link(void)
     vmsg_link_free(other);
 }
 
+static void assert_error(QDict *r, const char *word)
+{
+    QDict *error = qdict_get_qdict(r, "error");
+
+    g_assert_nonnull(error);
+    g_assert_nonnull(strstr(qdict_get_str(error, "desc"), word));
+    qobject_unref(r);
+}
+
+/* What cannot stand on a link, and what it needs besides an id and a bus */
+static const struct {
+    const char *driver;
+    const char *props;
+} refused[] = {
+    { "virtio-balloon-device", "{}" },
+    { "virtio-mem", "{ 'memdev': 'more' }" },
+    { "virtio-pmem", "{ 'memdev': 'more' }" },
+    { "vhost-vsock-device", "{ 'guest-cid': 3 }" },
+    { "vhost-scsi", "{ 'wwpn': 'naa.5001405324af0985' }" },
+};
+
+/* As what it is, whatever its backend would say */
+static void assert_refused(VMsgTest *t, size_t which, const char *bus)
+{
+    QObject *props = qobject_from_json(refused[which].props, &error_abort);
+    QDict *args = qobject_to(QDict, props);
+
+    qdict_put_str(args, "driver", refused[which].driver);
+    qdict_put_str(args, "id", "dev");
+    qdict_put_str(args, "bus", bus);
+    assert_error(qtest_qmp(t->qts, "{ 'execute': 'device_add',"
+                           " 'arguments': %p }", args),
+                 "cannot stand on virtio-msg");
+}
+
+/* They leave nothing behind: no name, no slot, no memory in use, no news */
+static void test_refused(void)
+{
+    VMsgTest t;
+    size_t i;
+
+    vmsg_test_start(&t, ",slots=2", "-S");
+    for (i = 0; i < G_N_ELEMENTS(refused); i++) {
+        if (!qtest_has_device(refused[i].driver)) {
+            g_test_message("this QEMU has no %s", refused[i].driver);
+            continue;
+        }
+        qtest_qmp_assert_success(t.qts, "{ 'execute': 'object-add',"
+                                 " 'arguments': { 'qom-type':"
+                                 " 'memory-backend-ram', 'id': 'more',"
+                                 " 'size': 1048576 } }");
+        assert_refused(&t, i, "link0.any");
+        assert_refused(&t, i, "link0.1");
+        qtest_qmp_assert_success(t.qts, "{ 'execute': 'object-del',"
+                                 " 'arguments': { 'id': 'more' } }");
+    }
+    g_assert_false(plugged(&t, 0));
+    g_assert_false(plugged(&t, 1));
+    g_assert_false(vmsg_take_event(t.link, VIRTIO_MSG_TYPE_BUS,
+                                   VIRTIO_MSG_BUS_EVENT_DEVICE, 0, NULL));
+    qtest_qmp_device_add(t.qts, "virtio-rng-device", "dev",
+                         "{ 'bus': 'link0.1' }");
+    g_assert_true(plugged(&t, 1));
+    qtest_qmp_device_add(t.qts, "virtio-rng-device", "other", "{}");
+    g_assert_true(plugged(&t, 0));
+    vmsg_test_stop(&t);
+}
+
 /*
  * What is taken apart
  */
@@ -108,15 +178,6 @@ static QDict *set_realized(VMsgTest *t, const char *path, bool on)
     return qtest_qmp(t->qts, "{ 'execute': 'qom-set', 'arguments':"
                      " { 'path': %s, 'property': 'realized', 'value': %i } }",
                      path, on);
-}
-
-static void assert_error(QDict *r, const char *word)
-{
-    QDict *error = qdict_get_qdict(r, "error");
-
-    g_assert_nonnull(error);
-    g_assert_nonnull(strstr(qdict_get_str(error, "desc"), word));
-    qobject_unref(r);
 }
 
 static void assert_ok(QDict *r)
@@ -221,6 +282,7 @@ int main(int argc, char **argv)
 
     TEST("longest-free", test_longest_free);
     TEST("any-of-a-link", test_any_of_a_link);
+    TEST("refused", test_refused);
     qtest_add_data_func("virtio-msg/slots/realize-again/link", LINK0,
                         test_realize_again);
     qtest_add_data_func("virtio-msg/slots/realize-again/transport",
