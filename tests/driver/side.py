@@ -189,13 +189,15 @@ class Side:
         return self.requests(msg_id, dev_num)[0]
 
     async def ping(self, seconds=60):
-        """Wait until the driver has read all that was sent."""
+        """Wait until the driver has read all that was sent; gives its answer,
+        which is among what was received."""
         token = next(_PING_TOKENS) & 0xffff
         self.send(Message(wire.BUS, wire.BUS_PING, 0, token, b"ping"))
         answer = Message(wire.BUS | wire.RESPONSE, wire.BUS_PING, 0, token,
                          b"ping")
         await self.until(lambda: answer in self.received,
                          "the answer to a PING", seconds)
+        return answer
 
     def close(self):
         self.link.close()

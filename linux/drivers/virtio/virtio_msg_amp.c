@@ -320,21 +320,35 @@ static int amp_put_ping(struct virtio_msg_amp *amp, u8 type,
 	return amp_put(amp, &msg);
 }
 
+static struct virtio_msg_device *amp_vq_device(const struct virtio_msg_vq *mvq)
+{
+	return container_of(mvq->vq->vdev, struct virtio_msg_device, vdev);
+}
+
 static int amp_put_avail(struct virtio_msg_amp *amp, struct virtio_msg_vq *mvq)
 {
-	struct virtqueue *vq = mvq->vq;
-	struct virtio_msg_device *vmdev =
-		container_of(vq->vdev, struct virtio_msg_device, vdev);
+	struct virtio_msg_device *vmdev = amp_vq_device(mvq);
 	struct virtio_msg msg = {
 		.msg_id = VIRTIO_MSG_EVENT_AVAIL,
 		.dev_num = cpu_to_le16(vmdev->dev_num),
 		.msg_size = cpu_to_le16(VIRTIO_MSG_HDR_SIZE +
 					sizeof(msg.event_avail)),
-		.event_avail.vq_index = cpu_to_le32(vq->index),
+		.event_avail.vq_index = cpu_to_le32(mvq->vq->index),
 		.event_avail.next_offset = cpu_to_le32(mvq->next_offset),
 	};
 
 	return amp_put(amp, &msg);
+}
+
+/*
+ * Whether EVENT_DEVICE said that a device is gone: its number may be another
+ * one's soon, and nothing goes there.  Caller holds tx_lock, so that what is put
+ * into the queue after an answer to the device side is put there in the knowledge
+ * of what that has said before.  B-03.
+ */
+static bool amp_gone(const struct amp_device *adev)
+{
+	return READ_ONCE(adev->removed);
 }
 
 /*
@@ -363,10 +377,12 @@ static unsigned int amp_flush(struct virtio_msg_amp *amp)
 		sent++;
 	}
 	list_for_each_entry_safe(mvq, next, &amp->pending, pending) {
-		if (amp_put_avail(amp, mvq))
-			break;
+		if (!amp_gone(to_amp_device(amp_vq_device(mvq)))) {
+			if (amp_put_avail(amp, mvq))
+				break;
+			sent++;
+		}
 		list_del_init(&mvq->pending);
-		sent++;
 	}
 	return sent;
 }
@@ -399,16 +415,21 @@ static void amp_flush_unlock(struct virtio_msg_amp *amp, unsigned long flags)
 		amp_flush_later(amp);
 }
 
-/* Returns false if the message has to wait for room. */
-static bool amp_send(struct virtio_msg_amp *amp, const struct virtio_msg *msg,
-		     int *result)
+/*
+ * Sends what is for a device, or for the bus without one.  Returns false if it
+ * has to wait for room.
+ */
+static bool amp_send(struct virtio_msg_amp *amp, const struct amp_device *adev,
+		     const struct virtio_msg *msg, int *result)
 {
 	unsigned long flags;
 	unsigned int sent;
 
 	spin_lock_irqsave(&amp->tx_lock, flags);
 	sent = amp_flush(amp);
-	if (amp_waiting(amp)) {
+	if (adev && amp_gone(adev)) {
+		*result = -ENODEV;
+	} else if (amp_waiting(amp)) {
 		*result = amp_failed(amp) ? -EIO : -EAGAIN;
 	} else {
 		*result = amp_put(amp, msg);
@@ -547,17 +568,11 @@ static int amp_transfer(struct virtio_msg_amp *amp,
 	amp_add_request(amp, &req);
 	request->token = cpu_to_le16(req.token);
 
-	/* What its removal has aborted was not ours yet. */
-	if (adev && READ_ONCE(adev->removed)) {
-		amp_remove_request(amp, &req);
-		return -ENODEV;
-	}
-
 	/* What is aborted while it waits for room is not sent any more. */
 	err = -EAGAIN;
 	left = wait_event_timeout(amp->room,
 				  completion_done(&req.done) ||
-				  amp_send(amp, request, &err),
+				  amp_send(amp, adev, request, &err),
 				  amp_timeout());
 	/* Whoever has just made room gets the time to answer, too. */
 	if (left && !err)
@@ -580,10 +595,11 @@ static int amp_transfer(struct virtio_msg_amp *amp,
 static void amp_device_post(struct virtio_msg_device *vmdev,
 			    struct virtio_msg *request)
 {
+	struct amp_device *adev = to_amp_device(vmdev);
 	int err;
 
 	request->token = 0;
-	amp_send(to_amp_device(vmdev)->amp, request, &err);
+	amp_send(adev->amp, adev, request, &err);
 }
 
 static int amp_device_transfer(struct virtio_msg_device *vmdev,
