@@ -11,7 +11,7 @@ from devices import (DESC_INDIRECT, DESC_NEXT, DESC_WRITE, F_INDIRECT_DESC,
 from harness import Skip, test
 from link import HEAD, NUM_SLOTS
 from patience import PATIENCE, within
-from scripts import Keep
+from scripts import Keep, is_bus
 
 F_RING_PACKED = 1 << 34
 # Short, so that silence is noticed soon; only where there is silence, as a busy
@@ -521,5 +521,49 @@ async def shutdown(bench):
         assert first.is_bus and first.msg_id == wire.BUS_PING, asked
         assert asked[0] == first, asked
     assert {m.dev_num for m in asked if m.is_reset()} == {1, 2, 3}, asked
+    await bench.drop_machine()
+    await bench.begin("the next machine")
+
+
+@test("/driver/gone/shutdown-answered", ScriptedBench)
+async def shutdown_answered(bench):
+    """The machine ends over a device side that is well: that is asked whether it
+    is, and then has all its devices reset, one after the other; nothing is asked
+    of a device after its reset."""
+    side = bench.side
+    disk = side.add(1, Disk())
+    for number in 2, 3:
+        side.add(number, Rng())
+    await bench.load(heartbeat_ms=600000)
+    await side.until_up()
+    await bench.until_disk()
+    bench.run(f"while dd if={VDA} of=/dev/null bs=4k count=16 iflag=direct"
+              " 2>/dev/null; do :; done")
+    await side.until(lambda: disk.served > 50, "reads")
+
+    side.received.clear()
+    keep = side.script = Keep(side, is_bus(wire.BUS_PING))
+    bench.run("reboot -f")
+    await keep.wait_for(1)
+    position = len(side.received)
+    keep.release()
+    keep = side.script = Keep(side, lambda request: request.is_reset())
+    for number in range(1, 4):
+        await keep.wait_for(1)
+        # The next one is not asked before this one has answered.
+        answer, = keep.kept
+        assert answer.dev_num == number and answer.token, answer
+        keep.kept.clear()
+        side.send(answer)
+    async with within(PATIENCE):
+        await bench.machine.wait()
+    resets = {}
+    for i, message in enumerate(side.received):
+        if message.is_reset() and i >= position:
+            resets[message.dev_num] = i
+        elif not message.is_bus and not message.is_event:
+            assert message.dev_num not in resets, message
+    assert set(resets) == {1, 2, 3}, resets
+    assert not any(device.status for device in side.devices.values())
     await bench.drop_machine()
     await bench.begin("the next machine")
