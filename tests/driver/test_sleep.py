@@ -10,9 +10,10 @@ import time
 import wire
 from bench import FUNCTION, VDA, ScriptedBench
 from devices import Disk, Requeue, Rng
-from harness import Skip, test
+from harness import Skip, test, test_both
 from link import TAIL
 from test_drain import FileSystem
+from wires import WIRE_2025, WIRE_2026
 
 LEVELS = "/sys/power/pm_test"
 # The kernel stays down for so many seconds.
@@ -238,6 +239,31 @@ async def restarted_meanwhile(bench):
     assert await run.wait() == 0, run.output
     await side.until_up(1, 2)
     await still_in_use(bench, side, disk, job)
+
+
+@test_both("/driver/sleep/other-wire", ScriptedBench)
+async def other_wire(bench):
+    """So is one that speaks the other wire from then on, and what is set then is
+    set by the rules of that."""
+    await can_sleep(bench, "freeze", "devices")
+    side, disk, job = await in_use(bench)
+    assert await bench.spoken() == str(side.wire)
+    run = go_down(bench, "freeze", "devices")
+    await asleep(side)
+    side.restart()
+    side.wire = WIRE_2026 if side.wire is WIRE_2025 else WIRE_2025
+    # Less than before: what was seen last is of the past.
+    disk.generation = 3
+    side.received.clear()
+    assert await run.wait() == 0, run.output
+    await side.until_up(1, 2)
+    assert await bench.spoken() == str(side.wire)
+    await still_in_use(bench, side, disk, job)
+    await bench.shell("echo 'write through' >/sys/block/vda/cache_type")
+    assert disk.config[disk.WRITEBACK] == 0
+    generation, *_ = side.requests(wire.SET_CONFIG, 1)[-1].unpack_le32()
+    assert generation == (3 if side.wire.strict_generation else 0)
+    assert len(await bench.virtio_devices()) == 3
 
 
 @test("/driver/sleep/restarted-on-the-way", ScriptedBench)
