@@ -3,11 +3,13 @@
 meanwhile and whatever its machine is like."""
 
 import asyncio
+import os
 import struct
+import subprocess
 
 import wire
-from bench import VDA, ScriptedBench
-from devices import F_FLUSH, SECTOR, Device, Disk, Requeue
+from bench import VDA, VDB, ScriptedBench
+from devices import F_FLUSH, SECTOR, Device, Disk, Requeue, Rng
 from harness import Skip, test
 from test_gone import HoldingDisk, fail, held_disk, read, write
 
@@ -382,3 +384,65 @@ async def iommu_passthrough(bench):
     side.unplug(1)
     await fail(jobs)
     assert not [line for line in bench.log() if "cannot be failed" in line]
+
+
+def without_room(tree):
+    """A devicetree up to its strings, which come last. Linux takes 2 MiB of one
+    at most, and QEMU adds as much again to what it has added before."""
+    size = sum(struct.unpack_from(">I", tree, where)[0] for where in (12, 32))
+    return tree[:4] + struct.pack(">I", size) + tree[8:size]
+
+
+class NonCoherentBench(NotProvenBench):
+    """A machine in which no function's DMA is coherent, by what the devicetree
+    says; the machine itself does not keep anybody's caches apart."""
+
+    COHERENT = b"dma-coherent\0"
+
+    def adjust(self, command):
+        if self.kernel.arch != "arm64":
+            return command
+        tree = os.path.join(self.directory, "machine.dtb")
+        machine = command.index("-M") + 1
+        # What a machine with these has, but for what is on its buses
+        options = ["-M", command[machine].split(",memory-backend=")[0]
+                   + f",dumpdtb={tree}"]
+        for name in "-cpu", "-smp", "-m":
+            options += [name, command[command.index(name) + 1]]
+        options += ["-serial", "null"] * command.count("-serial")
+        subprocess.run([command[0], "-nodefaults", "-display", "none",
+                        *options], check=True, stderr=subprocess.DEVNULL)
+        with open(tree, "rb") as file:
+            text = without_room(file.read())
+        assert text.count(self.COHERENT) == 1
+        with open(tree, "wb") as file:
+            # The name of a property that nobody knows
+            file.write(text.replace(self.COHERENT, self.COHERENT.upper()))
+        return command + ["-dtb", tree]
+
+
+@test("/driver/drain/non-coherent", NonCoherentBench)
+async def non_coherent(bench):
+    """Where what the CPU writes is not what the device side reads, nothing is
+    played to the driver of a device that goes; those that stay work."""
+    if bench.kernel.arch != "arm64":
+        raise Skip("DMA is coherent on every machine of this architecture")
+    side = bench.side
+    disk = side.add(1, HoldingDisk())
+    side.add(2, Rng())
+    side.add(3, Disk())
+    await bench.load()
+    await side.until_up()
+    await bench.until_disk(VDA)
+    await bench.until_disk(VDB)
+    await bench.logs("device 1: its DMA is not coherent.* cannot be failed")
+    await bench.shell(f"{write(1)} && {read(1)}")
+    disk.held = {0}
+    job = bench.run(read(0))
+    await side.until(lambda: disk.holds == 1, "a request to hold")
+    side.unplug(1)
+    await bench.logs("device 1: .*requests are left that cannot be failed")
+    assert not job.ended
+    await bench.read_rng()
+    await bench.shell(f"dd if={VDB} of=/dev/null bs=4k count=16 iflag=direct"
+                      " 2>/dev/null")
