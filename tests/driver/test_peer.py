@@ -7,7 +7,7 @@ import asyncio
 import wire
 from bench import ScriptedBench
 from devices import Rng
-from harness import test
+from harness import test, test_both
 from link import (DRIVER_ID, HEAD, IDS, IDS_MAGIC, MEMORY_SIZE, NUM_SLOTS,
                   OWN_ID)
 from patience import PATIENCE, within
@@ -66,7 +66,7 @@ async def own_id(bench):
     await bench.logs(WRONG)
 
 
-@test("/driver/peer/contradicted-later", ScriptedBench)
+@test_both("/driver/peer/contradicted-later", ScriptedBench)
 async def contradicted_later(bench):
     """A parameter that was right is so no longer when the device side comes
     back with another id."""
@@ -104,7 +104,7 @@ async def quiet(bench):
     assert len(lines(bench, QUIET)) == 1
 
 
-@test("/driver/peer/not-quiet", ScriptedBench)
+@test_both("/driver/peer/not-quiet", ScriptedBench)
 async def not_quiet(bench):
     """Nothing of this is said of a device side that answers, with or without
     devices."""
@@ -114,7 +114,7 @@ async def not_quiet(bench):
     assert not lines(bench, QUIET) + lines(bench, NOBODY)
 
 
-@test("/driver/peer/rings-another", ScriptedBench)
+@test_both("/driver/peer/rings-another", ScriptedBench)
 async def rings_another(bench):
     """A device side that answers, but rings somebody else: the log says that it
     has answered."""
@@ -128,7 +128,7 @@ async def rings_another(bench):
     assert f"runs, which has answered, and rings id {DRIVER_ID}" in line, line
 
 
-@test("/driver/peer/no-mark", ScriptedBench)
+@test_both("/driver/peer/no-mark", ScriptedBench)
 async def no_mark(bench):
     """Memory in which no device side has left its mark is somebody else's: not
     a byte of it changes and nobody is rung, whatever rings us. When the mark
@@ -163,7 +163,7 @@ async def no_mark(bench):
     await side.until_up()
 
 
-@test("/driver/peer/mark-without-a-ring", ScriptedBench)
+@test_both("/driver/peer/mark-without-a-ring", ScriptedBench)
 async def mark_without_a_ring(bench):
     """A device side that comes later and cannot ring, as it does not know our
     id, is found all the same."""
@@ -177,7 +177,7 @@ async def mark_without_a_ring(bench):
     assert side.link.driver_id() == DRIVER_ID
 
 
-@test("/driver/peer/later-version", ScriptedBench)
+@test_both("/driver/peer/later-version", ScriptedBench)
 async def later_version(bench):
     """A block of ids of a later version is one, and what it says beyond ours
     stays as it is."""
@@ -193,7 +193,7 @@ async def later_version(bench):
     assert side.link.memory[IDS + 16:] == rest
 
 
-@test("/driver/peer/v1-first", ScriptedBench)
+@test_both("/driver/peer/v1-first", ScriptedBench)
 async def v1_first(bench):
     """Layout v1 is a mark as well, of something that is not supported: the log
     says so once, and a device side with the other layout can still come."""
@@ -214,7 +214,7 @@ async def v1_first(bench):
     await side.until_up()
 
 
-@test("/driver/peer/no-mark-needed", ScriptedBench)
+@test_both("/driver/peer/no-mark-needed", ScriptedBench)
 async def no_mark_needed(bench):
     """A device side that leaves no mark is used where a parameter says so."""
     side = bench.side

@@ -26,11 +26,16 @@ class Wire:
 
     def info(self, device):
         """The payload of the answer to GET_DEVICE_INFO."""
-        values = {"device_id": device.device_id, "vendor_id": 0x1af4,
-                  "num_feature_bits": 32 * device.feature_blocks,
-                  "num_feature_blocks": device.feature_blocks,
-                  "config_size": len(device.config),
-                  "max_virtqueues": device.num_queues}
+        return self.info_of({"device_id": device.device_id,
+                             "vendor_id": 0x1af4,
+                             "num_feature_bits": 32 * device.feature_blocks,
+                             "num_feature_blocks": device.feature_blocks,
+                             "config_size": len(device.config),
+                             "max_virtqueues": device.num_queues})
+
+    def info_of(self, values):
+        """The same of words by their names, of which it takes those that it has;
+        the others are 0."""
         payload = bytearray(self.info_size)
         for name, position in self.info_words.items():
             struct.pack_into("<I", payload, 4 * position, values.get(name, 0))
