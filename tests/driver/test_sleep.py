@@ -10,8 +10,9 @@ import time
 import wire
 from bench import FUNCTION, VDA, ScriptedBench
 from devices import Disk, Requeue, Rng
-from harness import Skip, test, test_both
+from harness import Skip, test, test_both, test_on
 from link import TAIL
+from scripts import is_bus
 from test_drain import FileSystem
 from wires import WIRE_2025, WIRE_2026
 
@@ -264,6 +265,41 @@ async def other_wire(bench):
     generation, *_ = side.requests(wire.SET_CONFIG, 1)[-1].unpack_le32()
     assert generation == (3 if side.wire.strict_generation else 0)
     assert len(await bench.virtio_devices()) == 3
+
+
+async def until_silent(side):
+    """Wait until the driver side answers nothing: there is no other sign of its
+    sleep where no device is in use."""
+    while True:
+        try:
+            await side.ping(seconds=0.5)
+        except AssertionError:
+            return
+
+
+@test_on("/driver/sleep/other-wire-without-devices", ScriptedBench,
+         wires=[WIRE_2026])
+async def other_wire_without_devices(bench):
+    """Where no device tells of the other wire, the first thing that is asked does
+    not go by the old one, either."""
+    side = bench.side
+    await can_sleep(bench, "freeze", "devices")
+    await bench.load()
+    await bench.until(f"grep -q {side.wire} {FUNCTION}/virtio_msg/wire")
+    run = go_down(bench, "freeze", "devices")
+    await until_silent(side)
+    side.restart()
+    side.wire = WIRE_2025
+    side.received.clear()
+    assert await run.wait() == 0, run.output
+    asked = is_bus(wire.BUS_GET_DEVICES)
+    await side.until(lambda: any(map(asked, side.received)), "GET_DEVICES")
+    first = next(filter(asked, side.received))
+    # One of that wire may read past its table when asked for more.  Q-03.
+    assert int.from_bytes(first.payload[2:4], "little") <= 32, first
+    side.plug(1, bench.short_lived())
+    await side.until_up(1)
+    assert await bench.spoken() == str(side.wire)
 
 
 @test("/driver/sleep/restarted-on-the-way", ScriptedBench)
