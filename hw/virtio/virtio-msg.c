@@ -1827,7 +1827,6 @@ static void virtio_msg_class_init(ObjectClass *oc, void *data)
     dc->vmsd = &vmstate_virtio_msg;
     /* Each link makes its own */
     dc->user_creatable = false;
-    dc->hotpluggable = false;
 }
 
 static const TypeInfo virtio_msg_types[] = {
