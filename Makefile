@@ -54,9 +54,11 @@ driver-machine = --arch $(lastword $(subst -, ,$(1))) \
 QTESTS := $(patsubst tests/qtest/%.c,%,$(wildcard tests/qtest/virtio-msg*-test.c))
 # Those that say what messages do run over the wire of 2025 as well.
 QTESTS_2025 := $(patsubst %,virtio-msg%test-2025,- -bus- -conformance- -hostile-)
+# And those for which it makes no difference how the queues are laid out, over v1.
+QTESTS_V1 := $(patsubst %,virtio-msg%test-v1,- -card- -conformance- -data-)
 UNITS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test-*.c))
-SUITES := $(UNITS) $(QTESTS) $(QTESTS_2025) mutants decode endings qos \
-          qos-2025 qos-base base-boot $(QTESTS:%=%-asan) qos-asan fuzz modules \
+SUITES := $(UNITS) $(QTESTS) $(QTESTS_2025) $(QTESTS_V1) mutants decode endings \
+          qos qos-2025 qos-base base-boot $(QTESTS:%=%-asan) qos-asan fuzz modules \
           driver $(KERNELS_PART:%=driver-%) \
           demo-two-user demo-two-bridge demo-two-user-vfio \
           demo-two-user-trixie-backports-amd64 demo-local-user \
@@ -152,12 +154,14 @@ qtest-build: host
 		scripts/build-qemu host $(QTESTS:%=tests/qtest/%)
 
 qtest: qtest-build
-	@rc=0; for test in $(QTESTS) $(QTESTS_2025); do \
+	@rc=0; for test in $(QTESTS) $(QTESTS_2025) $(QTESTS_V1); do \
 		case $$test in *-2025) wire=2025;; *) wire=2026;; esac; \
+		case $$test in *-v1) layout=v1;; *) layout=spsc;; esac; \
+		program=$${test%-2025}; program=$${program%-v1}; \
 		QTEST_QEMU_BINARY=build/host/qemu-system-aarch64 \
 		QTEST_QEMU_IMG=build/host/qemu-img VIRTIO_MSG_WIRE=$$wire \
-		G_TEST_DBUS_DAEMON=/bin/false \
-		$(SUITE) $$test build/host/tests/qtest/$${test%-2025} --tap -k || \
+		VIRTIO_MSG_LAYOUT=$$layout G_TEST_DBUS_DAEMON=/bin/false \
+		$(SUITE) $$test build/host/tests/qtest/$$program --tap -k || \
 		rc=1; \
 	done; exit $$rc
 

@@ -56,7 +56,7 @@ typedef struct AmpFifo {
     VirtIOMSGBus link;
     VirtIOMSGAmpPCI *card;
     unsigned index;
-    VirtIOMSGRing ring;
+    VirtIOMSGBusRing ring;
     EventNotifier notify;       /* the driver's doorbell */
 } AmpFifo;
 
@@ -65,7 +65,7 @@ struct VirtIOMSGAmpPCI {
 
     /* Properties */
     uint8_t num_fifos;
-    VirtioMsgLayout layout;
+    VirtIOMSGBusRingConf ring_conf;
     VirtIOMSGBusConf conf;
 
     MemoryRegion regs;
@@ -120,7 +120,7 @@ static void amp_kick(VirtIOMSGBus *link)
 
 static uint16_t amp_max_msg_size(VirtIOMSGBus *link)
 {
-    return VIRTIO_MSG_RING_SLOT_SIZE;
+    return virtio_msg_bus_ring_max_msg_size(&amp_fifo(link)->ring);
 }
 
 static AddressSpace *amp_get_dma_as(VirtIOMSGBus *link)
@@ -130,13 +130,7 @@ static AddressSpace *amp_get_dma_as(VirtIOMSGBus *link)
 
 static void amp_fill_info(VirtIOMSGBus *link, VirtioMsgLinkInfo *info)
 {
-    AmpFifo *fifo = amp_fifo(link);
-
-    info->has_layout = true;
-    info->layout = fifo->card->layout;
-    if (link->up) {
-        virtio_msg_bus_ring_fill_info(&fifo->ring, info);
-    }
+    virtio_msg_bus_ring_fill_info(&amp_fifo(link)->ring, info);
 }
 
 static const VirtIOMSGBusOps amp_ops = {
@@ -158,15 +152,21 @@ static void amp_start(AmpFifo *fifo)
     memset(mem, 0, AMP_FIFO_SIZE);
     memory_region_set_dirty(&fifo->card->mem, fifo->index * AMP_FIFO_SIZE,
                             AMP_FIFO_SIZE);
-    virtio_msg_ring_init_spsc(&fifo->ring, mem + AMP_DEVICE_QUEUE,
-                              mem + AMP_DRIVER_QUEUE, true);
-    virtio_msg_bus_set_up(&fifo->link, true);
+    virtio_msg_bus_ring_start(&fifo->ring,
+                              &(VirtIOMSGBusRingPlace) {
+                                  .driver_queue = mem + AMP_DRIVER_QUEUE,
+                                  .device_queue = mem + AMP_DEVICE_QUEUE,
+                                  .region = mem + AMP_DRIVER_QUEUE,
+                                  .size = AMP_QUEUES_SIZE,
+                                  .reset = true,
+                              }, &error_abort);
 }
 
 static void amp_notified(EventNotifier *notify)
 {
     if (event_notifier_test_and_clear(notify)) {
-        virtio_msg_bus_process(&container_of(notify, AmpFifo, notify)->link);
+        virtio_msg_bus_ring_process(&container_of(notify, AmpFifo,
+                                                  notify)->ring);
     }
 }
 
@@ -219,6 +219,7 @@ static void amp_reset_hold(Object *obj, ResetType type)
     unsigned i;
 
     for (i = 0; i < s->started; i++) {
+        virtio_msg_bus_ring_stop(&s->fifos[i].ring);
         virtio_msg_bus_set_up(&s->fifos[i].link, false);
     }
 }
@@ -258,9 +259,14 @@ static bool amp_add_fifo(VirtIOMSGAmpPCI *s, Error **errp)
                              errp)) {
         return false;
     }
+    if (!virtio_msg_bus_ring_init(&fifo->ring, &fifo->link, &s->ring_conf,
+                                  errp)) {
+        return false;
+    }
     ret = event_notifier_init(&fifo->notify, false);
     if (ret < 0) {
         error_setg_errno(errp, -ret, "cannot make an eventfd");
+        virtio_msg_bus_ring_cleanup(&fifo->ring);
         return false;
     }
     event_notifier_set_handler(&fifo->notify, amp_notified);
@@ -285,11 +291,15 @@ static void amp_exit(PCIDevice *pdev)
                                   sizeof(uint32_t), false, 0, &fifo->notify);
         event_notifier_set_handler(&fifo->notify, NULL);
         event_notifier_cleanup(&fifo->notify);
+        virtio_msg_bus_ring_stop(&fifo->ring);
+        virtio_msg_bus_ring_cleanup(&fifo->ring);
     }
     msix_uninit_exclusive_bar(pdev);
     if (pdev->exp.exp_cap) {
         pcie_cap_exit(pdev);
     }
+    /* By its name; the memory itself may live on for a while */
+    vmstate_unregister_ram(&s->mem, DEVICE(s));
 }
 
 static void amp_realize(PCIDevice *pdev, Error **errp)
@@ -318,13 +328,14 @@ static void amp_realize(PCIDevice *pdev, Error **errp)
 
     ret = msix_init_exclusive_bar(pdev, s->num_fifos, AMP_BAR_MSIX, errp);
     if (ret < 0) {
+        vmstate_unregister_ram(&s->mem, DEVICE(s));
         return;
     }
     if (pci_bus_is_express(pci_get_bus(pdev))) {
         ret = pcie_endpoint_cap_init(pdev, AMP_PCIE_CAP);
         if (ret < 0) {
             error_setg_errno(errp, -ret, "cannot add a PCI Express capability");
-            msix_uninit_exclusive_bar(pdev);
+            amp_exit(pdev);
             return;
         }
         pcie_cap_flr_init(pdev);
@@ -340,26 +351,17 @@ static void amp_realize(PCIDevice *pdev, Error **errp)
 
 static const Property amp_props[] = {
     DEFINE_PROP_UINT8("fifos", VirtIOMSGAmpPCI, num_fifos, 1),
-    DEFINE_PROP_VIRTIO_MSG_LAYOUT("layout", VirtIOMSGAmpPCI, layout,
-                                  VIRTIO_MSG_LAYOUT_SPSC),
+    DEFINE_VIRTIO_MSG_BUS_RING_PROPERTIES(VirtIOMSGAmpPCI, ring_conf),
     DEFINE_VIRTIO_MSG_BUS_PROPERTIES(VirtIOMSGAmpPCI, conf),
 };
-
-static int amp_fifo_post_load(void *opaque, int version_id)
-{
-    AmpFifo *fifo = opaque;
-
-    return virtio_msg_ring_valid(&fifo->ring) ? 0 : -EINVAL;
-}
 
 static const VMStateDescription vmstate_amp_fifo = {
     .name = "virtio-msg-amp-pci/fifo",
     .version_id = 1,
     .minimum_version_id = 1,
-    .post_load = amp_fifo_post_load,
     .fields = (const VMStateField[]) {
-        VMSTATE_UINT32(ring.spsc.tx_head, AmpFifo),
-        VMSTATE_UINT32(ring.spsc.rx_tail, AmpFifo),
+        VMSTATE_STRUCT(ring, AmpFifo, 1, vmstate_virtio_msg_bus_ring,
+                       VirtIOMSGBusRing),
         VMSTATE_END_OF_LIST()
     }
 };
@@ -408,8 +410,7 @@ static void amp_class_init(ObjectClass *oc, void *data)
     virtio_msg_bus_describe_properties(oc);
     object_class_property_set_description(oc, "fifos",
         "links that the card has, 1 to 8");
-    object_class_property_set_description(oc, "layout",
-        "layout of the shared memory: spsc");
+    virtio_msg_bus_ring_describe_properties(oc);
 }
 
 static const TypeInfo amp_types[] = {

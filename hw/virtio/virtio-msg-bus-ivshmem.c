@@ -32,11 +32,11 @@ struct VirtIOMSGBusIvshmem {
     uint32_t remote_vmid;
     VirtIOMSGWindowConf window_conf;
     bool reset_queues;
-    VirtioMsgLayout layout;
+    VirtIOMSGBusRingConf ring_conf;
 
     VirtIOMSGVFIO *vfio;
     VirtIOMSGIvshmem *ivshmem;
-    VirtIOMSGRing ring;             /* valid while the link is up */
+    VirtIOMSGBusRing ring;
     VirtIOMSGPeer peer;
     VirtIOMSGWindow window;
     bool window_lost;               /* what stands there is private now */
@@ -83,7 +83,7 @@ static void virtio_msg_bus_ivshmem_kick(VirtIOMSGBus *link)
 
 static uint16_t virtio_msg_bus_ivshmem_max_msg_size(VirtIOMSGBus *link)
 {
-    return VIRTIO_MSG_RING_SLOT_SIZE;
+    return virtio_msg_bus_ring_max_msg_size(&bus_ivshmem(link)->ring);
 }
 
 static AddressSpace *virtio_msg_bus_ivshmem_get_dma_as(VirtIOMSGBus *link)
@@ -96,12 +96,7 @@ static void virtio_msg_bus_ivshmem_fill_info(VirtIOMSGBus *link,
 {
     VirtIOMSGBusIvshmem *s = bus_ivshmem(link);
 
-    info->has_layout = true;
-    info->layout = s->layout;
-    /* The memory that they lay in when the link went down may be gone */
-    if (link->up) {
-        virtio_msg_bus_ring_fill_info(&s->ring, info);
-    }
+    virtio_msg_bus_ring_fill_info(&s->ring, info);
     virtio_msg_peer_fill_info(&s->peer, info);
     virtio_msg_window_fill_info(&s->window, info);
 }
@@ -119,40 +114,51 @@ static const VirtIOMSGBusOps virtio_msg_bus_ivshmem_ops = {
  * The attachment
  */
 
-static void virtio_msg_bus_ivshmem_start(VirtIOMSGBusIvshmem *s)
+static bool virtio_msg_bus_ivshmem_start(VirtIOMSGBusIvshmem *s, Error **errp)
 {
-    virtio_msg_ring_init_spsc(&s->ring, s->ivshmem->mem + DEVICE_QUEUE_OFFSET,
-                              s->ivshmem->mem + DRIVER_QUEUE_OFFSET,
-                              s->reset_queues);
-    virtio_msg_ring_set_barriers(&s->ring, s->ivshmem->barriers);
-    virtio_msg_peer_start(&s->peer, s->ivshmem);
-    virtio_msg_bus_set_up(bus_ivshmem_link(s), true);
+    VirtIOMSGIvshmem *ivshmem = s->ivshmem;
+    VirtIOMSGBusRingPlace place = {
+        .driver_queue = ivshmem->mem + DRIVER_QUEUE_OFFSET,
+        .device_queue = ivshmem->mem + DEVICE_QUEUE_OFFSET,
+        .region = ivshmem->mem,
+        .size = ivshmem->size - VIRTIO_MSG_PEER_BLOCK_SIZE,
+        .barriers = ivshmem->barriers,
+        .reset = s->reset_queues,
+    };
+
+    virtio_msg_peer_start(&s->peer, ivshmem);
+    return virtio_msg_bus_ring_start(&s->ring, &place, errp);
 }
 
 static void virtio_msg_bus_ivshmem_fail(VirtIOMSGBusIvshmem *s,
                                         const char *why)
 {
+    virtio_msg_bus_ring_stop(&s->ring);
     virtio_msg_peer_stop(&s->peer);
     virtio_msg_bus_fail(bus_ivshmem_link(s), why);
 }
 
 static void virtio_msg_bus_ivshmem_interrupt(void *opaque)
 {
-    VirtIOMSGBus *link = bus_ivshmem_link(opaque);
+    VirtIOMSGBusIvshmem *s = opaque;
 
-    trace_virtio_msg_bus_ivshmem_interrupt(virtio_msg_bus_name(link));
-    virtio_msg_bus_process(link);
+    trace_virtio_msg_bus_ivshmem_interrupt(
+        virtio_msg_bus_name(bus_ivshmem_link(s)));
+    virtio_msg_bus_ring_process(&s->ring);
 }
 
 static void virtio_msg_bus_ivshmem_attached(void *opaque, bool attached)
 {
     VirtIOMSGBusIvshmem *s = opaque;
+    Error *err = NULL;
 
     if (!attached) {
+        virtio_msg_bus_ring_stop(&s->ring);
         virtio_msg_peer_stop(&s->peer);
         virtio_msg_bus_set_up(bus_ivshmem_link(s), false);
-    } else if (!s->window_lost) {
-        virtio_msg_bus_ivshmem_start(s);
+    } else if (!s->window_lost && !virtio_msg_bus_ivshmem_start(s, &err)) {
+        virtio_msg_bus_ivshmem_fail(s, error_get_pretty(err));
+        error_free(err);
     }
 }
 
@@ -201,6 +207,7 @@ static void virtio_msg_bus_ivshmem_requested(void *opaque, const char *host)
     why = g_strdup_printf("this system wants %s back, which is closed; bind it "
                           "to vfio-pci again and restart this process to go "
                           "on", host);
+    virtio_msg_bus_ring_shut_down(&s->ring);
     virtio_msg_peer_withdraw(&s->peer);
     s->window_lost = true;
     virtio_msg_bus_ivshmem_fail(s, why);
@@ -216,6 +223,7 @@ static void virtio_msg_bus_ivshmem_exit(Notifier *n, void *unused)
 {
     VirtIOMSGBusIvshmem *s = container_of(n, VirtIOMSGBusIvshmem, exit);
 
+    virtio_msg_bus_ring_shut_down(&s->ring);
     virtio_msg_peer_withdraw(&s->peer);
 }
 
@@ -243,6 +251,8 @@ static void virtio_msg_bus_ivshmem_unrealize(DeviceState *dev)
     VirtIOMSGBusIvshmem *s = VIRTIO_MSG_BUS_IVSHMEM(dev);
 
     virtio_msg_window_close(&s->window);
+    virtio_msg_bus_ring_shut_down(&s->ring);
+    virtio_msg_bus_ring_cleanup(&s->ring);
     virtio_msg_peer_cleanup(&s->peer);
     if (s->exit.notify) {
         qemu_remove_exit_notifier(&s->exit);
@@ -266,7 +276,9 @@ static bool virtio_msg_bus_ivshmem_open(VirtIOMSGBusIvshmem *s, Error **errp)
                      "chardev=, a socket to an ivshmem-server");
         return false;
     }
-    if (!virtio_msg_peer_init(&s->peer, link, &s->ring, s->remote_vmid, errp)) {
+    if (!virtio_msg_bus_ring_init(&s->ring, link, &s->ring_conf, errp) ||
+        !virtio_msg_peer_init(&s->peer, link, &s->ring.ring, s->remote_vmid,
+                              errp)) {
         return false;
     }
     virtio_msg_window_init(&s->window, DEVICE(s), virtio_msg_bus_name(link));
@@ -288,7 +300,8 @@ static void virtio_msg_bus_ivshmem_realize(DeviceState *dev, Error **errp)
     if (*errp) {
         return;
     }
-    if (!virtio_msg_bus_ivshmem_open(s, errp)) {
+    if (!virtio_msg_bus_ivshmem_open(s, errp) ||
+        !virtio_msg_bus_ivshmem_start(s, errp)) {
         virtio_msg_bus_ivshmem_unrealize(dev);
         return;
     }
@@ -298,7 +311,6 @@ static void virtio_msg_bus_ivshmem_realize(DeviceState *dev, Error **errp)
     }
     s->exit.notify = virtio_msg_bus_ivshmem_exit;
     qemu_add_exit_notifier(&s->exit);
-    virtio_msg_bus_ivshmem_start(s);
 }
 
 static const Property virtio_msg_bus_ivshmem_props[] = {
@@ -308,8 +320,7 @@ static const Property virtio_msg_bus_ivshmem_props[] = {
                        VIRTIO_MSG_PEER_AUTO),
     DEFINE_VIRTIO_MSG_WINDOW_PROPERTIES(VirtIOMSGBusIvshmem, window_conf),
     DEFINE_PROP_BOOL("reset-queues", VirtIOMSGBusIvshmem, reset_queues, false),
-    DEFINE_PROP_VIRTIO_MSG_LAYOUT("layout", VirtIOMSGBusIvshmem, layout,
-                                  VIRTIO_MSG_LAYOUT_SPSC),
+    DEFINE_VIRTIO_MSG_BUS_RING_PROPERTIES(VirtIOMSGBusIvshmem, ring_conf),
 };
 
 static void virtio_msg_bus_ivshmem_instance_init(Object *obj)
@@ -342,8 +353,7 @@ static void virtio_msg_bus_ivshmem_class_init(ObjectClass *oc, void *data)
     virtio_msg_window_describe_properties(oc);
     object_class_property_set_description(oc, "reset-queues",
         "zero both queues at start");
-    object_class_property_set_description(oc, "layout",
-        "layout of the shared memory: spsc");
+    virtio_msg_bus_ring_describe_properties(oc);
 }
 
 static const TypeInfo virtio_msg_bus_ivshmem_types[] = {

@@ -153,7 +153,7 @@ static void virtio_msg_bus_arm_stall(VirtIOMSGBus *link)
  * A machine that stops with its driver may be on the move, its memory with it:
  * what comes up meanwhile goes out where it goes on.
  */
-static bool virtio_msg_bus_holds(const VirtIOMSGBus *link)
+bool virtio_msg_bus_holds(const VirtIOMSGBus *link)
 {
     return link->ops->local_peer && !runstate_is_running();
 }

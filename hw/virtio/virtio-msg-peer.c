@@ -13,7 +13,7 @@
 #include "trace.h"
 
 /* The block at the end of the memory */
-#define IDS_OFFSET(size)        ((size) - VIRTIO_MSG_IVSHMEM_ALIGN)
+#define IDS_OFFSET(size)        ((size) - VIRTIO_MSG_PEER_BLOCK_SIZE)
 #define IDS_MAGIC_VALUE         0x474d5356
 #define IDS_VERSION_VALUE       1
 #define IDS_MAGIC               0

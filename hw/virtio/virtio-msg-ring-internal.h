@@ -17,6 +17,8 @@ struct VirtIOMSGRingOps {
     void (*discard)(VirtIOMSGRing *ring);
     unsigned (*tx_used)(const VirtIOMSGRing *ring);
     unsigned (*rx_used)(const VirtIOMSGRing *ring);
+    unsigned (*capacity)(const VirtIOMSGRing *ring);
+    bool (*valid)(const VirtIOMSGRing *ring);
     bool (*is_up)(const VirtIOMSGRing *ring);
     VirtIOMSGRingStep (*advance)(VirtIOMSGRing *ring, int64_t now_ms);
 

@@ -148,6 +148,16 @@ static unsigned spsc_rx_used(const VirtIOMSGRing *ring)
     return ring_distance(s->rx_tail, head, NUM_SLOTS);
 }
 
+static unsigned spsc_capacity(const VirtIOMSGRing *ring)
+{
+    return NUM_SLOTS - 1;
+}
+
+static bool spsc_valid(const VirtIOMSGRing *ring)
+{
+    return ring->spsc.tx_head < NUM_SLOTS && ring->spsc.rx_tail < NUM_SLOTS;
+}
+
 static bool spsc_is_up(const VirtIOMSGRing *ring)
 {
     return true;
@@ -175,6 +185,8 @@ static const VirtIOMSGRingOps spsc_ops = {
     .discard = spsc_discard,
     .tx_used = spsc_tx_used,
     .rx_used = spsc_rx_used,
+    .capacity = spsc_capacity,
+    .valid = spsc_valid,
     .is_up = spsc_is_up,
     .advance = spsc_advance,
 };

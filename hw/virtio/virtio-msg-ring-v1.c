@@ -249,16 +249,18 @@ static bool v1_attach(VirtIOMSGRing *ring)
 {
     VirtIOMSGRingV1 *v = &ring->v1;
     uint8_t bytes[VIRTIO_MSG_V1_LENGTH] = { 0 };
+    VirtIOMSGV1Layout layout;
 
     ring_rmb(ring);
     ring_read(bytes + sizeof(uint16_t), v->mem + sizeof(uint16_t),
               sizeof(bytes) - sizeof(uint16_t));
-    virtio_msg_v1_decode(&v->layout, bytes);
-    v->fault = virtio_msg_v1_check(&v->layout, v->size);
+    virtio_msg_v1_decode(&layout, bytes);
+    v->fault = virtio_msg_v1_check(&layout, v->size);
     if (v->fault != VIRTIO_MSG_V1_FINE) {
         v->phase = PHASE_REFUSED;
         return false;
     }
+    v->layout = layout;
     v1_set_sides(ring);
     if (v->own.notif) {
         ring_zero(v->own.notif, virtio_msg_v1_notif_size(&v->layout));
@@ -432,6 +434,7 @@ static void v1_begin_again(VirtIOMSGRing *ring, int64_t now_ms,
         v1_begin(ring);
         step->ring = true;
     } else if (v->role == VIRTIO_MSG_RING_DRIVER_SIDE) {
+        v->own = v->peer = (VirtIOMSGRingV1Side) { .head = NULL };
         v->phase = PHASE_NO_LAYOUT;
     } else if (now_ms - v->written_ms >= REWRITE_MS) {
         v1_publish(ring, now_ms);
@@ -600,7 +603,7 @@ static void v1_shut_down(VirtIOMSGRing *ring)
 {
     VirtIOMSGRingV1 *v = &ring->v1;
 
-    if (v->phase != PHASE_NO_LAYOUT && v->phase != PHASE_REFUSED) {
+    if (v->own.head) {
         v1_store_status(ring, VIRTIO_MSG_V1_STATE_SHUTDOWN);
     }
     v->phase = PHASE_OFF;
@@ -632,7 +635,7 @@ void virtio_msg_ring_set_debugged(VirtIOMSGRing *ring, bool debugged)
     VirtIOMSGRingV1 *v = &ring->v1;
 
     v->flags = debugged ? VIRTIO_MSG_V1_FLAG_DEBUGGED : 0;
-    if (v->phase != PHASE_NO_LAYOUT && v->phase != PHASE_REFUSED) {
+    if (v->own.head) {
         v1_store_status(ring, v->state);
     }
 }
@@ -645,6 +648,20 @@ VirtIOMSGV1Fault virtio_msg_ring_fault(const VirtIOMSGRing *ring)
 /*
  * Messages
  */
+
+static unsigned v1_capacity(const VirtIOMSGRing *ring)
+{
+    return ring->v1.layout.num_elements - 1;
+}
+
+static bool v1_valid(const VirtIOMSGRing *ring)
+{
+    const VirtIOMSGRingV1 *s = &ring->v1;
+    uint16_t n = s->layout.num_elements;
+
+    return s->phase >= PHASE_NO_LAYOUT && s->phase <= PHASE_REFUSED &&
+           s->tail < n && s->head < n && s->peer_head < n;
+}
 
 static bool v1_is_up(const VirtIOMSGRing *ring)
 {
@@ -864,6 +881,8 @@ static const VirtIOMSGRingOps v1_ops = {
     .discard = v1_discard,
     .tx_used = v1_tx_used,
     .rx_used = v1_rx_used,
+    .capacity = v1_capacity,
+    .valid = v1_valid,
     .is_up = v1_is_up,
     .advance = v1_advance,
     .cleaned = v1_cleaned,

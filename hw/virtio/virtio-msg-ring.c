@@ -31,8 +31,7 @@ VirtIOMSGRingResult virtio_msg_ring_get(VirtIOMSGRing *ring, void *msg)
 
 bool virtio_msg_ring_valid(const VirtIOMSGRing *ring)
 {
-    return ring->spsc.tx_head < VIRTIO_MSG_SPSC_NUM_SLOTS &&
-           ring->spsc.rx_tail < VIRTIO_MSG_SPSC_NUM_SLOTS;
+    return ring->ops->valid(ring);
 }
 
 void virtio_msg_ring_discard(VirtIOMSGRing *ring)
@@ -48,6 +47,11 @@ unsigned virtio_msg_ring_tx_used(const VirtIOMSGRing *ring)
 unsigned virtio_msg_ring_rx_used(const VirtIOMSGRing *ring)
 {
     return ring->ops->rx_used(ring);
+}
+
+unsigned virtio_msg_ring_capacity(const VirtIOMSGRing *ring)
+{
+    return ring->ops->capacity(ring);
 }
 
 bool virtio_msg_ring_is_up(const VirtIOMSGRing *ring)

@@ -563,11 +563,11 @@ static void test_own_indices(void)
             shm_write(t.link, DEVICE_HEAD, g_test_rand_int() | 64);
         }
         vmsg_link_ring(t.link);
+        wait_stat(&t, "sent", sent += 3);
         for (j = 0; j < 3; j++) {
             vmsg_get(t.link, &msg);
             check_ping(&msg, i + j);
         }
-        wait_stat(&t, "sent", sent += 3);
         g_assert_cmpuint(shm_read(t.link, DRIVER_TAIL), ==, 3);
         g_assert_cmpuint(shm_read(t.link, DEVICE_HEAD), ==, 3);
     }

@@ -15,9 +15,16 @@
                     "iommu_platform=on "
 
 #define TEST(name, function) \
-    qtest_add_func("virtio-msg/card/" name, function)
+    qtest_add_data_func("virtio-msg/card/" name, function, run_if_available)
 
 #define CARD_FIFO   0x4000
+
+static void run_if_available(gconstpointer function)
+{
+    if (vmsg_card_available()) {
+        ((void (*)(void))function)();
+    }
+}
 
 /* What the rng of a link gives: the whole way, there and back */
 static void assert_works(VMsgLink *link, uint16_t dev)
@@ -33,9 +40,6 @@ static void test_identity(void)
     VMsgCard card;
     uint8_t pcie;
 
-    if (!vmsg_card_available()) {
-        return;
-    }
     vmsg_card_start(&card, 1, "", "");
     g_assert_cmphex(qtest_readl(card.qts, card.config + PCI_VENDOR_ID), ==,
                     0x903910ee);
@@ -59,9 +63,6 @@ static void test_registers(void)
     VMsgCard card;
     int off;
 
-    if (!vmsg_card_available()) {
-        return;
-    }
     vmsg_card_start(&card, 2, "", RNG(0));
     g_assert_cmphex(qtest_readl(card.qts, card.regs), ==, 1);
     for (off = 4; off < CARD_FIFO; off += 4) {
@@ -87,9 +88,6 @@ static void test_fifos(void)
     VMsgCard card;
     unsigned i;
 
-    if (!vmsg_card_available()) {
-        return;
-    }
     vmsg_card_start(&card, 8, "",
                     RNG(0) RNG(1) RNG(2) RNG(3) RNG(4) RNG(5) RNG(6) RNG(7));
     for (i = 0; i < 8; i++) {
@@ -106,9 +104,6 @@ static void test_fifos_are_apart(void)
 {
     VMsgCard card;
 
-    if (!vmsg_card_available()) {
-        return;
-    }
     vmsg_card_start(&card, 2, "", RNG(0) RNG(1));
     qtest_memset(card.qts, card.mem, 0xff, CARD_FIFO);
     qtest_writel(card.qts, card.regs + 0x20, 1);
@@ -142,9 +137,6 @@ static void test_function_reset(void)
     VMsgQueue q;
     uint8_t pcie;
 
-    if (!vmsg_card_available()) {
-        return;
-    }
     vmsg_card_start(&card, 1, "", RNG(0));
     qtest_memset(card.qts, card.mem, 0x5a, 0x1000);
     vmsg_rng_up(card.links[0], 0, 0, &q);
@@ -161,9 +153,6 @@ static void test_machine_reset(void)
     VMsgCard card;
     VMsgQueue q;
 
-    if (!vmsg_card_available()) {
-        return;
-    }
     vmsg_card_start(&card, 1, "", RNG(0));
     qtest_memset(card.qts, card.mem, 0x5a, 0x1000);
     vmsg_rng_up(card.links[0], 0, 0, &q);
@@ -178,9 +167,6 @@ static void test_hotplug_device(void)
 {
     VMsgCard card;
 
-    if (!vmsg_card_available()) {
-        return;
-    }
     vmsg_card_start(&card, 2, "", RNG(0));
     assert_works(card.links[0], 0);
     qtest_qmp_device_add(card.qts, "virtio-rng-device", "rng1",
@@ -202,9 +188,6 @@ static void test_hotplug_card(void)
     QTestState *qts;
     int i;
 
-    if (!vmsg_card_available()) {
-        return;
-    }
     qts = qtest_init("-M virt -nodefaults -device pcie-root-port,id=port0");
     for (i = 0; i < 3; i++) {
         qtest_qmp_device_add(qts, "virtio-msg-amp-pci", "amp1",
@@ -263,15 +246,33 @@ static void move(VMsgCard *from, VMsgCard *to, unsigned num_fifos,
     rmdir(dir);
 }
 
+#define ASKED   0x4d56
+
+static void ask(VMsgLink *link)
+{
+    struct virtio_msg req;
+
+    vmsg_init(&req, 0, VIRTIO_MSG_GET_DEVICE_STATUS, 0, 0);
+    req.token = GUINT16_TO_LE(ASKED);
+    vmsg_send(link, &req);
+}
+
+static void wait_answer(VMsgLink *link)
+{
+    struct virtio_msg resp;
+
+    do {
+        vmsg_get(link, &resp);
+    } while (!(resp.type & VIRTIO_MSG_TYPE_RESPONSE));
+    g_assert_cmphex(GUINT16_FROM_LE(resp.token), ==, ASKED);
+}
+
 static void test_move_in_use(void)
 {
     VMsgCard from, to;
     VMsgQueue q[2];
     unsigned i;
 
-    if (!vmsg_card_available()) {
-        return;
-    }
     vmsg_card_start(&from, 2, "", RNG(0) RNG(1));
     for (i = 0; i < 2; i++) {
         vmsg_rng_up(from.links[i], 0, 0, &q[i]);
@@ -279,7 +280,6 @@ static void test_move_in_use(void)
     }
     move(&from, &to, 2, RNG(0) RNG(1));
     for (i = 0; i < 2; i++) {
-        q[i].link = to.links[i];
         g_assert_cmphex(vmsg_get_status(to.links[i], 0) &
                         VIRTIO_CONFIG_S_DRIVER_OK, !=, 0);
         vmsg_rng_read(&q[i]);
@@ -293,15 +293,12 @@ static void test_move_in_use(void)
 static void test_move_kicked(void)
 {
     VMsgCard from, to;
-    struct virtio_msg req, resp;
+    struct virtio_msg resp;
     VMsgBuffer buffer;
     VMsgQueue q;
     uint16_t id;
     VMsgTest t;
 
-    if (!vmsg_card_available()) {
-        return;
-    }
     vmsg_card_start(&from, 1, "", RNG(0));
     vmsg_rng_up(from.links[0], 0, 0, &q);
     vmsg_rng_read(&q);
@@ -313,9 +310,7 @@ static void test_move_kicked(void)
     };
     id = vmsg_queue_add(&q, &buffer, 1);
     vmsg_queue_kick(&q);
-    vmsg_init(&req, 0, VIRTIO_MSG_GET_DEVICE_STATUS, 0, 0);
-    req.token = GUINT16_TO_LE(0x4d56);
-    vmsg_send(from.links[0], &req);
+    ask(from.links[0]);
     /* The link has stopped with its driver */
     t = (VMsgTest) { from.qts, from.links[0] };
     vmsg_settle(&t);
@@ -325,11 +320,7 @@ static void test_move_kicked(void)
 
     move(&from, &to, 1, RNG(0));
     qtest_qmp_assert_success(to.qts, "{ 'execute': 'cont' }");
-    q.link = to.links[0];
-    do {
-        vmsg_get(to.links[0], &resp);
-    } while (!(resp.type & VIRTIO_MSG_TYPE_RESPONSE));
-    g_assert_cmphex(GUINT16_FROM_LE(resp.token), ==, 0x4d56);
+    wait_answer(to.links[0]);
     while (!vmsg_queue_used(&q)) {
         qtest_readl(to.qts, to.regs);
     }
@@ -346,15 +337,16 @@ static void test_move_half_way(void)
     VMsgCard from, to;
     uint64_t features;
 
-    if (!vmsg_card_available()) {
-        return;
-    }
     vmsg_card_start(&from, 1, "", RNG(0));
     vmsg_set_status(from.links[0], 0, VIRTIO_CONFIG_S_ACKNOWLEDGE |
                                       VIRTIO_CONFIG_S_DRIVER);
     features = vmsg_get_features(from.links[0], 0);
     vmsg_set_features(from.links[0], 0, features);
+    qtest_qmp_assert_success(from.qts, "{ 'execute': 'stop' }");
+    ask(from.links[0]);
     move(&from, &to, 1, RNG(0));
+    qtest_qmp_assert_success(to.qts, "{ 'execute': 'cont' }");
+    wait_answer(to.links[0]);
     vmsg_set_status(to.links[0], 0, VIRTIO_CONFIG_S_ACKNOWLEDGE |
                                     VIRTIO_CONFIG_S_DRIVER |
                                     VIRTIO_CONFIG_S_FEATURES_OK);

@@ -113,10 +113,12 @@ static VMsgLink *card_link_new(VMsgCard *card, unsigned fifo)
     c->fifo = fifo;
     c->link.ops = &card_ops;
     c->link.wire = vmsg_default_wire();
+    c->link.v1 = vmsg_default_v1();
     c->link.server = -1;
     c->link.client = -1;
     c->link.shm = c->mirror;
-    c->link.shm_size = CARD_QUEUES_SIZE;
+    /* There are no ids at the end, so that the layout may go on to there */
+    c->link.shm_size = CARD_QUEUES_SIZE + VMSG_IDS;
     c->link.ram_size = RAM_SIZE / VMSG_CARD_MAX_FIFOS;
     if (first) {
         c->link.ram = first->ram + fifo * c->link.ram_size;
@@ -202,9 +204,11 @@ void vmsg_card_start_incoming(VMsgCard *card, unsigned num_fifos,
         "-M virt,highmem=off,memory-backend=ram -nodefaults -m %dM "
         "-object memory-backend-file,id=ram,size=%d,share=on,"
         "mem-path=/proc/self/fd/%d "
-        "-device virtio-msg-amp-pci,id=amp0,addr=%d,fifos=%u,wire=%s%s %s",
+        "-device virtio-msg-amp-pci,id=amp0,addr=%d,fifos=%u,wire=%s,"
+        "layout=%s%s %s",
         RAM_SIZE / 1024 / 1024, RAM_SIZE, card->links[0]->ram_fd, CARD_SLOT,
-        num_fifos, vmsg_wire_name(card->links[0]->wire), props, more);
+        num_fifos, vmsg_wire_name(card->links[0]->wire),
+        card->links[0]->v1 ? "v1" : "spsc", props, more);
 }
 
 void vmsg_card_start(VMsgCard *card, unsigned num_fifos, const char *props,
@@ -216,14 +220,22 @@ void vmsg_card_start(VMsgCard *card, unsigned num_fifos, const char *props,
 
 void vmsg_card_follow(VMsgCard *from, VMsgCard *to, unsigned fifo)
 {
-    VMsgLink *old = from->links[fifo];
-    VMsgLink *link = to->links[fifo];
+    VMsgLink *link = from->links[fifo];
+    VMsgLink *other = to->links[fifo];
+    uint8_t *ram = link->ram;
+    int ram_fd = link->ram_fd;
 
-    link->token = old->token;
-    link->ram_used = old->ram_used;
+    /* The memory stays with its machine */
+    link->ram = other->ram;
+    link->ram_fd = other->ram_fd;
+    other->ram = ram;
+    other->ram_fd = ram_fd;
+
+    to->links[fifo] = link;
+    card_link(link)->card = to;
+    from->links[fifo] = other;
+    card_link(other)->card = from;
     card_pull(link);
-    vmsg_link_reset_ring(link);
-    card_push(link);
 }
 
 void vmsg_card_stop(VMsgCard *card)

@@ -55,12 +55,12 @@ void vmsg_card_start_incoming(VMsgCard *card, unsigned num_fifos,
                               const char *props, const char *more);
 
 /**
- * vmsg_card_follow: go on with a link in the machine that has moved
+ * vmsg_card_follow: have a driver be in the machine that has moved
  * @from: the card as it was
  * @to: the card as it is
  * @fifo: number of the link
  *
- * Queues have to be told their new link.
+ * The link becomes that of @to, and with it whatever knows it.
  */
 void vmsg_card_follow(VMsgCard *from, VMsgCard *to, unsigned fifo);
 

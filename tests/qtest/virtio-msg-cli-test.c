@@ -282,6 +282,18 @@ static const Case cases[] = {
         .args = LINK ",layout=v2",
         .words = { "layout", "v2" },
     }, {
+        .path = "link/ring-size-of-spsc",
+        .args = RAM ",ring-size=100",
+        .words = { "ring-size=", "layout=v1" },
+    }, {
+        .path = "link/ring-size-of-one",
+        .args = RAM ",layout=v1,ring-size=1",
+        .words = { "ring-size=1", "2 to 65535" },
+    }, {
+        .path = "good/v1",
+        .args = RAM ",layout=v1,ring-size=2",
+        .starts = true,
+    }, {
         .path = "link/remote-vmid-out-of-range",
         .args = LINK ",remote-vmid=65536",
         .words = { "remote-vmid=65536", "0 to 65535" },

@@ -84,9 +84,11 @@ void vmsg_server_start(VMsgServer *s, VMsgTest *t, const char *more)
                          "-object memory-backend-file,id=ram,size=%d,share=on,"
                          "mem-path=/proc/self/fd/%d "
                          "-device virtio-msg-bus-ivshmem,id=link0,"
-                         "chardev=server,memdev=ram,mem-offset=0x%llx,wire=%s "
-                         "%s", s->path, VMSG_RAM_SIZE, s->link->ram_fd,
-                         VMSG_RAM_BASE, vmsg_wire_name(s->link->wire), more);
+                         "chardev=server,memdev=ram,mem-offset=0x%llx,wire=%s,"
+                         "layout=%s %s", s->path, VMSG_RAM_SIZE,
+                         s->link->ram_fd, VMSG_RAM_BASE,
+                         vmsg_wire_name(s->link->wire),
+                         s->link->v1 ? "v1" : "spsc", more);
     g_thread_join(thread);
 }
 

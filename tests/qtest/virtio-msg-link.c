@@ -47,6 +47,19 @@ VMsgWire vmsg_default_wire(void)
     return VMSG_WIRE_2026;
 }
 
+bool vmsg_default_v1(void)
+{
+    const char *name = g_getenv(VMSG_LAYOUT_VARIABLE);
+
+    if (!name || g_str_equal(name, "spsc")) {
+        return false;
+    }
+    if (!g_str_equal(name, "v1")) {
+        g_error(VMSG_LAYOUT_VARIABLE "=%s is unknown", name);
+    }
+    return true;
+}
+
 const char *vmsg_wire_name(VMsgWire wire)
 {
     return wire_names[wire];
@@ -58,6 +71,7 @@ VMsgLink *vmsg_link_new(size_t shm_size, size_t ram_size)
     int pair[2];
 
     link->wire = vmsg_default_wire();
+    link->v1 = vmsg_default_v1();
     /* Ours must not live on in the device process: it is to see us hang up */
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair),
                     ==, 0);
@@ -149,9 +163,10 @@ char *vmsg_link_args(VMsgLink *link, const char *id, const char *props)
         "-object memory-backend-file,id=%s-ram,size=%zu,share=on,"
         "mem-path=/proc/self/fd/%d "
         "-device virtio-msg-bus-ivshmem,id=%s,chardev=%s-server,"
-        "memdev=%s-ram,mem-offset=0x%" PRIx64 ",wire=%s%s ",
+        "memdev=%s-ram,mem-offset=0x%" PRIx64 ",wire=%s,layout=%s%s ",
         id, link->client, id, link->ram_size, link->ram_fd, id, id, id,
-        link->ram_base, vmsg_wire_name(link->wire), props);
+        link->ram_base, vmsg_wire_name(link->wire), link->v1 ? "v1" : "spsc",
+        props);
 }
 
 void vmsg_link_started(VMsgLink *link)
@@ -191,14 +206,32 @@ VMsgLink *vmsg_link_next(VMsgLink *link)
     link->ram_fd = ram_fd;
 
     next->wire = link->wire;
+    next->v1 = link->v1;
+    vmsg_link_reset_ring(next);
     next->ram_base = link->ram_base;
     next->idle = link->idle;
     vmsg_link_serve(next);
     return next;
 }
 
+static int64_t vmsg_now_ms(void)
+{
+    return g_get_monotonic_time() / G_TIME_SPAN_MILLISECOND;
+}
+
 void vmsg_link_reset_ring(VMsgLink *link)
 {
+    if (link->v1) {
+        VirtIOMSGRingV1Start start = { .barriers = NULL };
+
+        g_assert_cmpint(virtio_msg_ring_init_v1(&link->ring,
+                                                VIRTIO_MSG_RING_DRIVER_SIDE,
+                                                link->shm,
+                                                link->shm_size - VMSG_IDS,
+                                                &start, vmsg_now_ms()),
+                        ==, VIRTIO_MSG_V1_FINE);
+        return;
+    }
     virtio_msg_ring_init_spsc(&link->ring, link->shm + VMSG_DRIVER_QUEUE,
                               link->shm + VMSG_DEVICE_QUEUE, false);
 }
@@ -255,16 +288,51 @@ static void vmsg_push(VMsgLink *link)
     }
 }
 
+static bool vmsg_poll(VMsgLink *link, int timeout_ms);
+
+/* With v1: until messages flow, which takes both sides */
+static void vmsg_come_up(VMsgLink *link)
+{
+    int64_t end = vmsg_now_ms() + VMSG_DEADLINE_MS;
+
+    while (!virtio_msg_ring_is_up(&link->ring)) {
+        VirtIOMSGRingStep step;
+
+        vmsg_pull(link);
+        step = virtio_msg_ring_advance(&link->ring, vmsg_now_ms());
+        if (step.event == VIRTIO_MSG_RING_EVENT_DOWN) {
+            step = virtio_msg_ring_cleaned(&link->ring, vmsg_now_ms());
+        }
+        g_assert_cmpint(step.event, !=, VIRTIO_MSG_RING_EVENT_REFUSED);
+        vmsg_push(link);
+        if (step.ring) {
+            vmsg_link_ring(link);
+        }
+        if (vmsg_now_ms() > end) {
+            g_error("the link did not come up within %d s, waiting for %s",
+                    VMSG_DEADLINE_MS / 1000,
+                    virtio_msg_ring_waits_for(&link->ring));
+        }
+        if (link->idle) {
+            link->idle();
+        } else if (!link->ops &&
+                   vmsg_poll(link, MAX(step.next_ms - vmsg_now_ms(), 0))) {
+            vmsg_wait_rung(link);
+        }
+    }
+}
+
 bool vmsg_try_put(VMsgLink *link, const struct virtio_msg *msg)
 {
     VirtIOMSGRingResult ret;
 
-    vmsg_pull(link);
     do {
+        vmsg_come_up(link);
+        vmsg_pull(link);
         ret = virtio_msg_ring_put(&link->ring, msg, VIRTIO_MSG_RING_SLOT_SIZE);
+        vmsg_push(link);
         /* Tests play tricks on the driver's own words */
     } while (ret == VIRTIO_MSG_RING_RESTARTED);
-    vmsg_push(link);
     return ret == VIRTIO_MSG_RING_OK;
 }
 
@@ -279,11 +347,12 @@ bool vmsg_try_get(VMsgLink *link, struct virtio_msg *msg)
     VirtIOMSGRingResult ret;
 
     memset(msg, 0, sizeof(*msg));
-    vmsg_pull(link);
     do {
+        vmsg_come_up(link);
+        vmsg_pull(link);
         ret = virtio_msg_ring_get(&link->ring, msg);
+        vmsg_push(link);
     } while (ret == VIRTIO_MSG_RING_RESTARTED);
-    vmsg_push(link);
     g_assert_cmpint(ret, !=, VIRTIO_MSG_RING_BAD_INDEX);
     return ret == VIRTIO_MSG_RING_OK;
 }

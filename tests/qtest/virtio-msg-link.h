@@ -50,6 +50,9 @@ typedef enum VMsgWire {
 /* What it is for links that nobody gives another: 2025, or 2026 if not set */
 #define VMSG_WIRE_VARIABLE      "VIRTIO_MSG_WIRE"
 
+/* How the queues are laid out, likewise: v1, or spsc if not set */
+#define VMSG_LAYOUT_VARIABLE    "VIRTIO_MSG_LAYOUT"
+
 typedef struct VMsgLink VMsgLink;
 
 /*
@@ -72,6 +75,7 @@ typedef struct VMsgLinkOps {
 struct VMsgLink {
     const VMsgLinkOps *ops; /* NULL: it is an ivshmem */
     VMsgWire wire;          /* may be changed before vmsg_link_args() */
+    bool v1;                /* layout=v1; likewise */
     int server;             /* our end of the server's connection, or -1 */
     int client;             /* the other end, for the device process */
 
@@ -114,6 +118,13 @@ VMsgLink *vmsg_link_new(size_t shm_size, size_t ram_size);
  * Ends the program if that is none that there is.
  */
 VMsgWire vmsg_default_wire(void);
+
+/**
+ * vmsg_default_v1: whether VMSG_LAYOUT_VARIABLE asks for v1
+ *
+ * Ends the program if it asks for what there is not.
+ */
+bool vmsg_default_v1(void);
 
 /**
  * vmsg_wire_name: what wire= calls it

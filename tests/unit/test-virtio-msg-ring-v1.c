@@ -666,6 +666,8 @@ static void test_driver_waits_for_layout(void)
 /* L-09: refused for good, with what is wrong, and nothing is written */
 static void test_driver_refuses(void)
 {
+    VirtIOMSGRingPending pending;
+    VirtIOMSGNotifyMeaning m;
     uint8_t before[SIZE];
     World w;
 
@@ -673,6 +675,7 @@ static void test_driver_refuses(void)
     begin(&w, DEV);
     w.side[DEV].there = false;
     set16(&w, 4, 2);
+    set16(&w, 8, 255);
     memcpy(before, w.mem, SIZE);
 
     begin(&w, DRV);
@@ -685,9 +688,17 @@ static void test_driver_refuses(void)
 
     /* Nor does it look again, as it said that it would not */
     set16(&w, 4, 1);
+    set16(&w, 8, 0);
     memcpy(before, w.mem, SIZE);
     look(&w, DRV);
     virtio_msg_ring_shut_down(&w.side[DRV].ring);
+    virtio_msg_ring_set_debugged(&w.side[DRV].ring, true);
+    /* And nothing of it is used */
+    g_assert_cmpuint(virtio_msg_ring_num_notif(&w.side[DRV].ring), ==, 0);
+    virtio_msg_ring_take(&w.side[DRV].ring, &pending);
+    while (virtio_msg_ring_next_pending(&w.side[DRV].ring, &pending, &m)) {
+        g_assert_cmpint(m.kind, ==, VIRTIO_MSG_NOTIFY_MESSAGES);
+    }
     g_assert_cmpmem(w.mem, SIZE, before, SIZE);
     g_assert_cmpint(try_put(&w, DRV), ==, VIRTIO_MSG_RING_NOT_UP);
     world_free(&w);

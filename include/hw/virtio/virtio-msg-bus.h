@@ -265,6 +265,14 @@ void virtio_msg_bus_set_silent(VirtIOMSGBus *link);
 void virtio_msg_bus_peer_gone(VirtIOMSGBus *link);
 
 /**
+ * virtio_msg_bus_holds: whether a link is not to do anything for now
+ * @link: the link
+ *
+ * Returns true if it has a local peer, whose machine is stopped.
+ */
+bool virtio_msg_bus_holds(const VirtIOMSGBus *link);
+
+/**
  * virtio_msg_bus_fail: report that the link cannot go on
  * @link: the link
  * @why: what happened and what to do about it, to be read by the user

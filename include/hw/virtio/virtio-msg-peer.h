@@ -21,6 +21,9 @@
  * Everything here runs in the main loop with the BQL held.
  */
 
+/* Bytes at the end of the memory that nothing else may use */
+#define VIRTIO_MSG_PEER_BLOCK_SIZE  64
+
 /* Instead of the peer's id: find out */
 #define VIRTIO_MSG_PEER_AUTO    UINT32_MAX
 

@@ -356,6 +356,12 @@ unsigned virtio_msg_ring_tx_used(const VirtIOMSGRing *ring);
 unsigned virtio_msg_ring_rx_used(const VirtIOMSGRing *ring);
 
 /**
+ * virtio_msg_ring_capacity: messages that fit into either queue
+ * @ring: an initialized ring; one of a `v1` driver side has been up once
+ */
+unsigned virtio_msg_ring_capacity(const VirtIOMSGRing *ring);
+
+/**
  * virtio_msg_ring_is_up: whether messages flow
  * @ring: an initialized ring
  *
