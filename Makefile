@@ -203,7 +203,7 @@ driver: $(IMAGES)
 	@$(MAKE) -k $(BUILDS:%=-o %) $(DRIVERS)
 
 driver-trixie-arm64: images-trixie-arm64
-	@$(SUITE) driver tests/driver/run
+	@TEST_TIMEOUT=3600 $(SUITE) driver tests/driver/run
 
 # What depends on the kernel: the wire does not, so that one will do.
 $(KERNELS_PART:%=driver-%): driver-%: images-%
