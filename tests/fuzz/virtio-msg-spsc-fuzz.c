@@ -7,7 +7,7 @@
 #include "qemu/osdep.h"
 #include "fuzz-pages.h"
 #include "fuzz-target.h"
-#include "virtio_msg_spsc.h"
+#include "virtio_msg_ring.h"
 
 /*
  * A page has a writer and a reader.  QEMU and Linux implement both, and it
@@ -35,12 +35,12 @@ enum {
 typedef struct End {
     bool linux_side;
     VirtIOMSGRing ring;
-    struct virtio_msg_spsc spsc;
+    struct virtio_msg_ring linux_ring;
 } End;
 
 typedef struct Pair {
     uint8_t *page;
-    uint8_t *unused;    /* QEMU always has both directions */
+    uint8_t *unused;    /* both always have both directions */
     End writer;
     End reader;
 } Pair;
@@ -65,7 +65,8 @@ static void attach_writer(Pair *p, bool zero)
         memset(p->page, 0, FUZZ_PAGE);
     }
     if (end->linux_side) {
-        virtio_msg_spsc_attach_writer(&end->spsc, p->page);
+        virtio_msg_ring_use_spsc(&end->linux_ring, p->page, p->unused);
+        end->linux_ring.ops->attach(&end->linux_ring);
     } else {
         virtio_msg_ring_init_spsc(&end->ring, p->page, p->unused, false);
         virtio_msg_ring_advance(&end->ring, 0);
@@ -81,10 +82,10 @@ static void resume(End *end)
 {
     if (!end->linux_side) {
         virtio_msg_ring_advance(&end->ring, 0);
-    } else if (virtio_msg_spsc_lost(&end->spsc) &&
-               !virtio_msg_spsc_resume(&end->spsc)) {
-        *end->spsc.own = 0;
-        virtio_msg_spsc_resume(&end->spsc);
+    } else if (end->linux_ring.ops->poll(&end->linux_ring, false) < 0) {
+        *end->linux_ring.spsc.tx.own = 0;
+        *end->linux_ring.spsc.rx.own = 0;
+        end->linux_ring.ops->poll(&end->linux_ring, false);
     }
 }
 
@@ -99,7 +100,8 @@ static void attach_reader(Pair *p)
 
     memcpy(&head, p->page + VIRTIO_MSG_SPSC_HEAD, sizeof(head));
     if (end->linux_side) {
-        virtio_msg_spsc_attach_reader(&end->spsc, p->page);
+        virtio_msg_ring_use_spsc(&end->linux_ring, p->unused, p->page);
+        end->linux_ring.ops->attach(&end->linux_ring);
     } else {
         if (GUINT32_FROM_LE(head) >= VIRTIO_MSG_SPSC_NUM_SLOTS) {
             memset(p->page + VIRTIO_MSG_SPSC_TAIL, 0, sizeof(head));
@@ -120,8 +122,8 @@ static int put(Pair *p, const u64 *msg)
         return from_qemu(virtio_msg_ring_put(&end->ring, msg, FUZZ_SLOT));
     }
 
-    room = virtio_msg_spsc_room(&end->spsc);
-    ret = virtio_msg_spsc_put(&end->spsc, msg);
+    room = end->linux_ring.ops->room(&end->linux_ring);
+    ret = end->linux_ring.ops->put(&end->linux_ring, msg, FUZZ_SLOT);
     if (ret == 0) {
         g_assert_cmpint(room, ==, 1);
         return 1;
@@ -141,11 +143,13 @@ static int get(Pair *p, u64 *msg)
         return from_qemu(virtio_msg_ring_get(&end->ring, msg));
     }
 
-    ret = virtio_msg_spsc_get(&end->spsc, msg, &was_full);
+    ret = end->linux_ring.ops->get(&end->linux_ring, msg, &was_full);
     if (ret < 0) {
         g_assert_false(was_full);
+        return ret;
     }
-    return ret;
+    g_assert_true(ret == 0 || ret == FUZZ_SLOT);
+    return ret != 0;
 }
 
 static void put_all(Pair *pairs, uint8_t fill)

@@ -21,8 +21,11 @@
 #include "virtio_msg_compat.h"
 #include "virtio_msg_internal.h"
 
-/* What one look at the device queue may take: one queue full */
-#define AMP_RX_BUDGET		VIRTIO_MSG_SPSC_NUM_SLOTS
+/* So many messages one look at what has come may take. */
+#define AMP_RX_BUDGET		64U
+
+/* What messages may be allowed to have; a link may carry less. */
+#define AMP_MAX_MAX_MSG		64U
 
 #define AMP_NUM_DEVICES		VIRTIO_MSG_NUM_DEVICES
 
@@ -288,17 +291,15 @@ static bool amp_failed(struct virtio_msg_amp *amp)
 /* Caller holds tx_lock. */
 static int amp_put(struct virtio_msg_amp *amp, const struct virtio_msg *msg)
 {
-	u64 slot[VIRTIO_MSG_SPSC_SLOT_SIZE / 8] = {};
 	size_t size = le16_to_cpu(msg->msg_size);
 	int err;
 
 	if (amp_failed(amp))
 		return -EIO;
-	if (WARN_ON_ONCE(size > sizeof(slot)))
+	if (WARN_ON_ONCE(size > amp->ring.max_size))
 		return -EMSGSIZE;
 
-	memcpy(slot, msg, size);
-	err = virtio_msg_spsc_put(&amp->tx, slot);
+	err = amp->ring.ops->put(&amp->ring, msg, size);
 	if (err == -EPROTO) {
 		amp_fail(amp);
 		err = -EIO;
@@ -483,7 +484,7 @@ static bool amp_asking(struct virtio_msg_amp *amp)
 {
 	return amp->ask ||
 	       (amp_asked(amp) && !(test_bit(AMP_SILENT, &amp->flags) &&
-				    virtio_msg_spsc_all_read(&amp->tx)));
+				    amp->ring.ops->all_read(&amp->ring)));
 }
 
 /*
@@ -825,13 +826,14 @@ static bool amp_bus_message(struct virtio_msg_amp *amp,
 	}
 }
 
+/* A message that came in so many bytes */
 static bool amp_dispatch(struct virtio_msg_amp *amp,
-			 const struct virtio_msg *msg)
+			 const struct virtio_msg *msg, size_t len)
 {
 	struct amp_device *adev;
 	u16 size = le16_to_cpu(msg->msg_size);
 
-	if (size < VIRTIO_MSG_HDR_SIZE || size > VIRTIO_MSG_SPSC_SLOT_SIZE)
+	if (size < VIRTIO_MSG_HDR_SIZE || size > len)
 		return false;
 
 	if (msg->type & VIRTIO_MSG_TYPE_RESPONSE)
@@ -862,54 +864,29 @@ static void amp_heard(struct virtio_msg_amp *amp)
 	}
 }
 
-/* Goes on where the queues are now.  Caller holds tx_lock, too. */
-static bool amp_resume(struct virtio_msg_amp *amp)
-{
-	return virtio_msg_spsc_resume(&amp->tx) &&
-	       virtio_msg_spsc_resume(&amp->rx);
-}
-
-/*
- * Returns true if a link that had failed goes on.  The queues must look as a
- * device side leaves them that has just started: whatever else they hold is not
- * worth a try.
- */
-static bool amp_revive(struct virtio_msg_amp *amp)
-{
-	if (!virtio_msg_spsc_zeroed(&amp->tx) ||
-	    !virtio_msg_spsc_zeroed(&amp->rx) || !amp_resume(amp))
-		return false;
-	clear_bit(AMP_FAILED, &amp->flags);
-	return true;
-}
-
 /*
  * A device side that starts zeroes the queues, ours included.  What stands
  * there then counts, and all that was agreed on before is void.
  */
 static void amp_check_restart(struct virtio_msg_amp *amp)
 {
-	bool restarted = false;
 	struct amp_device *adev;
 	unsigned long num;
+	int news;
 
 	spin_lock(&amp->tx_lock);
-	if (amp_failed(amp)) {
-		restarted = amp_revive(amp);
-	} else if (virtio_msg_spsc_lost(&amp->tx) ||
-		   virtio_msg_spsc_lost(&amp->rx)) {
-		restarted = amp_resume(amp);
-		if (!restarted)
-			amp_fail(amp);
-	}
+	news = amp->ring.ops->poll(&amp->ring, amp_failed(amp));
+	if (news == -EPROTO)
+		amp_fail(amp);
 	/* What was asked of the one before, this one does not answer. */
-	if (restarted) {
+	if (news > 0) {
+		clear_bit(AMP_FAILED, &amp->flags);
 		amp->num_pings = 0;
 		amp->ask = false;
 		WRITE_ONCE(amp->asked, false);
 	}
 	spin_unlock(&amp->tx_lock);
-	if (!restarted)
+	if (news <= 0)
 		return;
 
 	xa_for_each(&amp->devices, num, adev)
@@ -930,7 +907,7 @@ static void amp_use_room(struct virtio_msg_amp *amp, bool ring)
 
 	spin_lock_irqsave(&amp->tx_lock, flags);
 	ring |= amp_flush(amp) > 0;
-	room = !amp_failed(amp) && virtio_msg_spsc_room(&amp->tx) > 0;
+	room = !amp_failed(amp) && amp->ring.ops->room(&amp->ring) > 0;
 	waiting = amp_waiting(amp);
 	spin_unlock_irqrestore(&amp->tx_lock, flags);
 
@@ -966,11 +943,11 @@ bool virtio_msg_amp_interrupt(struct virtio_msg_amp *amp)
 	amp_check_restart(amp);
 
 	while (budget-- && !amp_failed(amp)) {
-		ret = virtio_msg_spsc_get(&amp->rx, amp->received, &was_full);
+		ret = amp->ring.ops->get(&amp->ring, amp->received, &was_full);
 		if (ret <= 0)
 			break;
 		amp_heard(amp);
-		if (!amp_dispatch(amp, msg))
+		if (!amp_dispatch(amp, msg, ret))
 			atomic_inc(&amp->dropped);
 	}
 	if (ret < 0)
@@ -1633,10 +1610,9 @@ bool virtio_msg_amp_known(const struct virtio_msg_amp *amp)
 }
 EXPORT_SYMBOL_GPL(virtio_msg_amp_known);
 
-bool virtio_msg_amp_unread(const struct virtio_msg_amp *amp)
+bool virtio_msg_amp_unread(struct virtio_msg_amp *amp)
 {
-	return le32_to_cpu(READ_ONCE(amp->rx.page->head)) !=
-	       READ_ONCE(amp->rx.index);
+	return amp->ring.ops->unread(&amp->ring);
 }
 EXPORT_SYMBOL_GPL(virtio_msg_amp_unread);
 
@@ -1657,11 +1633,15 @@ static void amp_free_workqueues(struct virtio_msg_amp *amp)
 int virtio_msg_amp_init(struct virtio_msg_amp *amp, void *driver_queue,
 			void *device_queue)
 {
-	if (virtio_msg_amp_is_v1(driver_queue)) {
+	if (virtio_msg_ring_is_v1(driver_queue)) {
 		dev_err_ratelimited(amp->dev,
 				    "layout v1 is not supported, start the device side with layout=spsc\n");
 		return -EOPNOTSUPP;
 	}
+
+	virtio_msg_ring_use_spsc(&amp->ring, driver_queue, device_queue);
+	if (WARN_ON_ONCE(amp->ring.max_size > sizeof(amp->received)))
+		return -EINVAL;
 
 	xa_init(&amp->leavers);
 	/*
@@ -1681,7 +1661,7 @@ int virtio_msg_amp_init(struct virtio_msg_amp *amp, void *driver_queue,
 	}
 
 	amp->link.dev = amp->dev;
-	amp->link.slot_size = VIRTIO_MSG_SPSC_SLOT_SIZE;
+	amp->link.slot_size = amp->ring.max_size;
 	amp->link.max_size = max_msg;
 	amp->link.strict_generation = strict_generation;
 	amp->link.reach = amp->reach;
@@ -1709,8 +1689,7 @@ int virtio_msg_amp_init(struct virtio_msg_amp *amp, void *driver_queue,
 	INIT_DELAYED_WORK(&amp->hurry, amp_hurry_work);
 	INIT_DELAYED_WORK(&amp->flushing, amp_flush_work);
 
-	virtio_msg_spsc_attach_writer(&amp->tx, driver_queue);
-	virtio_msg_spsc_attach_reader(&amp->rx, device_queue);
+	amp->ring.ops->attach(&amp->ring);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(virtio_msg_amp_init);
@@ -1857,10 +1836,8 @@ static void amp_wake_queues(struct virtio_msg_amp *amp)
 {
 	spin_lock_irq(&amp->rx_lock);
 	spin_lock(&amp->tx_lock);
-	if (!amp_failed(amp) && (virtio_msg_spsc_lost(&amp->tx) ||
-				 virtio_msg_spsc_lost(&amp->rx))) {
-		virtio_msg_spsc_attach_writer(&amp->tx, amp->tx.page);
-		virtio_msg_spsc_attach_reader(&amp->rx, amp->rx.page);
+	if (!amp_failed(amp) && amp->ring.ops->poll(&amp->ring, false)) {
+		amp->ring.ops->attach(&amp->ring);
 		virtio_msg_link_forget(&amp->link);
 		amp->num_pings = 0;
 	}
@@ -1908,10 +1885,9 @@ static int __init amp_module_init(void)
 	}
 	least = amp_wire ? amp_wire->min_max_size
 			 : VIRTIO_MSG_MIN_MAX_SIZE_2025;
-	if (max_msg &&
-	    (max_msg < least || max_msg > VIRTIO_MSG_SPSC_SLOT_SIZE)) {
+	if (max_msg && (max_msg < least || max_msg > AMP_MAX_MAX_MSG)) {
 		pr_err(KBUILD_MODNAME ": max_msg=%u: must be %u to %u with wire=%s, or 0 for what is usual\n",
-		       max_msg, least, VIRTIO_MSG_SPSC_SLOT_SIZE, wire);
+		       max_msg, least, AMP_MAX_MAX_MSG, wire);
 		return -EINVAL;
 	}
 	return 0;

@@ -15,14 +15,11 @@
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
-#include "virtio_msg_spsc.h"
+#include "virtio_msg_ring.h"
 #include "virtio_msg_wire.h"
 
-/* le32 at the start of memory in layout v1: its magic and its length, 64 */
-#define VIRTIO_MSG_AMP_LAYOUT_V1	0x00404c4f
-
 /* How many answers to a PING can wait for room */
-#define VIRTIO_MSG_AMP_PINGS	VIRTIO_MSG_SPSC_NUM_SLOTS
+#define VIRTIO_MSG_AMP_PINGS	64
 
 struct amp_device;
 struct virtio_msg_amp;
@@ -60,18 +57,18 @@ struct virtio_msg_amp_ops {
  * @dev, @ops and @reach; all the rest is private.
  *
  * @link: what is spoken on it
- * @tx_lock: protects @tx, @pending, @pings and @ask
- * @tx: the driver queue
+ * @ring: what carries its messages; @tx_lock is that for sending, @rx_lock that
+ *	for receiving
+ * @tx_lock: protects @pending, @pings and @ask
  * @pending: struct virtio_msg_vq whose notification waits for room
  * @pings: those whose answer waits for room, a ring
  * @first_ping: the oldest of them
  * @num_pings: how many there are
  * @ask: a PING of ours waits for room
  * @room: where requests wait for room
- * @rx_lock: protects @rx, @received, @scans_left, @scans_at, @adding, and which
+ * @rx_lock: protects @received, @scans_left, @scans_at, @adding, and which
  *	devices leave; held while messages are handled
  * @adding: the device that is just being added, which @devices may not have yet
- * @rx: the device queue
  * @received: the message that is being handled
  * @scans_left: how many events may have a scan at once
  * @scans_at: when that was looked at last, in jiffies
@@ -115,9 +112,9 @@ struct virtio_msg_amp {
 
 	/* private: */
 	struct virtio_msg_link link;
-	/* innermost: tx and what waits for room in it */
+	struct virtio_msg_ring ring;
+	/* innermost: sending, and what waits for room */
 	spinlock_t tx_lock;
-	struct virtio_msg_spsc tx;
 	struct list_head pending;
 	struct virtio_msg_amp_ping pings[VIRTIO_MSG_AMP_PINGS];
 	unsigned int first_ping;
@@ -125,11 +122,10 @@ struct virtio_msg_amp {
 	bool ask;
 	wait_queue_head_t room;
 
-	/* outermost: rx, received, adding, leaving; for one message at a time */
+	/* outermost: receiving, adding, leaving; for one message at a time */
 	spinlock_t rx_lock;
 	struct amp_device *adding;
-	struct virtio_msg_spsc rx;
-	u64 received[VIRTIO_MSG_SPSC_SLOT_SIZE / 8];
+	u64 received[VIRTIO_MSG_MAX_SIZE / 8];
 	unsigned int scans_left;
 	unsigned long scans_at;
 	wait_queue_head_t scanned;
@@ -163,19 +159,9 @@ struct virtio_msg_amp {
 };
 
 /**
- * virtio_msg_amp_is_v1 - does memory hold the layout that is not supported
- * @driver_queue: as for virtio_msg_amp_init(), which refuses it then
- */
-static inline bool virtio_msg_amp_is_v1(const void *driver_queue)
-{
-	return le32_to_cpu(READ_ONCE(*(const __le32 *)driver_queue)) ==
-	       VIRTIO_MSG_AMP_LAYOUT_V1;
-}
-
-/**
  * virtio_msg_amp_init - attach to the shared memory
  * @amp: zeroed but for @dev, @ops and @reach
- * @driver_queue: the page that we write, VIRTIO_MSG_SPSC_PAGE_SIZE bytes
+ * @driver_queue: the page that we write, VIRTIO_MSG_RING_SPSC_PAGE bytes
  * @device_queue: the page that the device side writes
  *
  * Drops what the device queue holds.  Nothing is sent yet, and
@@ -296,7 +282,7 @@ bool virtio_msg_amp_known(const struct virtio_msg_amp *amp);
  * Helps to find out why nothing is heard.  What is true may not be so any
  * longer when this returns.
  */
-bool virtio_msg_amp_unread(const struct virtio_msg_amp *amp);
+bool virtio_msg_amp_unread(struct virtio_msg_amp *amp);
 
 /**
  * virtio_msg_amp_shutdown - keep the device side out of our memory

@@ -245,7 +245,7 @@ static int ivshmem_start(struct virtio_msg_ivshmem *ivs)
 /* Starts if there is a device side.  Returns an error only if that failed. */
 static int ivshmem_look(struct virtio_msg_ivshmem *ivs)
 {
-	bool v1 = virtio_msg_amp_is_v1(ivs->mem);
+	bool v1 = virtio_msg_ring_is_v1(ivs->mem);
 	int err;
 
 	if (!v1 && peer_vmid < 0 && ivshmem_announced(ivs) < 0) {
