@@ -24,7 +24,7 @@ QEMU = kernels.qemu("arm64")
 
 FUNCTION = "/sys/bus/pci/devices/0000:00:03.0"
 # In the order in which they can be removed
-MODULES = ["virtio_msg_ivshmem", "virtio_msg_amp", "virtio_msg"]
+MODULES = ["virtio_msg_ivshmem", "virtio_msg"]
 DRIVERS = ["virtio-rng", "virtio_blk", "virtio_net"]
 
 # The first disks of virtio_blk, and how many minor numbers each has. The nodes
@@ -173,17 +173,17 @@ class Bench:
         return await self.machine.shell(command, seconds)
 
     async def load(self, ivshmem="", **parameters):
-        """Load the modules, virtio_msg_amp with these parameters, and
+        """Load the modules, virtio_msg with these parameters, and
         virtio_msg_ivshmem with those that `ivshmem` has as a text."""
         words = " ".join(f"{name}={value}"
                          for name, value in parameters.items())
-        await self.shell(f"modprobe virtio_msg_amp {words} &&"
+        await self.shell(f"modprobe virtio_msg {words} &&"
                          f" modprobe virtio_msg_ivshmem {ivshmem}")
 
     async def change(self, **parameters):
-        """Change parameters of virtio_msg_amp, which is loaded."""
+        """Change parameters of virtio_msg, which is loaded."""
         await self.shell(" && ".join(
-            f"echo {value} >/sys/module/virtio_msg_amp/parameters/{name}"
+            f"echo {value} >/sys/module/virtio_msg/parameters/{name}"
             for name, value in parameters.items()))
 
     async def unload(self, seconds=PATIENCE):

@@ -7,13 +7,13 @@
 #include "qemu/osdep.h"
 #include "fuzz-pages.h"
 #include "fuzz-target.h"
-#include "virtio_msg_amp.h"
 #include "virtio_msg_drain.h"
 #include "virtio_msg_internal.h"
+#include "virtio_msg_ring_bus.h"
 
 /*
- * The modules virtio_msg and virtio_msg_amp, and as much of a kernel as they
- * need.  The device side answers as it should, or nearly so, or as it pleases;
+ * The module virtio_msg with a ring in memory, and as much of a kernel as it
+ * needs.  The device side answers as it should, or nearly so, or as it pleases;
  * a driver binds to each device and tries all that the transport offers it.
  *
  * What is to be found: memory that is overrun, used after it was freed, or
@@ -77,7 +77,7 @@ typedef struct Device {
     struct virtio_msg_set_vqueue queues[NUM_QUEUES];
 } Device;
 
-static struct virtio_msg_amp amp;
+static struct virtio_msg_ring_bus bus;
 static struct device parent;
 static uint8_t *pages[2];       /* the driver queue and the device queue */
 static VirtIOMSGRing ring;      /* the device side's */
@@ -100,7 +100,7 @@ static void interrupt(void)
 {
     int rounds = 0;
 
-    while (virtio_msg_amp_interrupt(&amp)) {
+    while (virtio_msg_bus_interrupt(&bus.bus)) {
         /* One queue full at a time, and nobody fills it meanwhile */
         g_assert_cmpint(++rounds, <, 4);
     }
@@ -546,13 +546,14 @@ void virtio_msg_disarm(struct virtio_msg_device *vmdev)
     kernel_sleep(1);
 }
 
-static void ring_doorbell(struct virtio_msg_amp *link)
+static void ring_doorbell(struct virtio_msg_bus *link)
 {
-    g_assert_true(link == &amp);
+    g_assert_true(link == &bus.bus);
 }
 
-static const struct virtio_msg_amp_ops amp_ops = {
-    .ring = ring_doorbell,
+static const struct virtio_msg_bus_ops bus_ops = {
+    VIRTIO_MSG_RING_BUS_OPS,
+    .kick = ring_doorbell,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -567,23 +568,25 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(devices, 0, sizeof(devices));
     attach_device_side(true);
 
-    memset(&amp, 0, sizeof(amp));
-    amp.dev = &parent;
-    amp.ops = &amp_ops;
-    amp.reach = (struct virtio_msg_reach) { SHM_BASE, SHM_BEGIN, SHM_END };
+    memset(&bus, 0, sizeof(bus));
+    bus.bus.dev = &parent;
+    bus.bus.ops = &bus_ops;
+    bus.bus.reach = (struct virtio_msg_reach) { SHM_BASE, SHM_BEGIN, SHM_END };
+    virtio_msg_ring_use_spsc(&bus.ring, pages[0], pages[1]);
+    bus.bus.max_size = bus.ring.max_size;
     g_assert_cmpint(kernel_load(), ==, 0);
-    g_assert_cmpint(virtio_msg_amp_init(&amp, pages[0], pages[1]), ==, 0);
-    amp.slow->waits = true;
-    virtio_msg_amp_start(&amp);
+    g_assert_cmpint(virtio_msg_bus_init(&bus.bus), ==, 0);
+    bus.bus.slow->waits = true;
+    virtio_msg_bus_start(&bus.bus);
 
     kernel_run_works(false);
     while (in.left) {
         pass_time(STEP_JIFFIES);
         kernel_run_works(false);
     }
-    virtio_msg_amp_stop(&amp);
-    virtio_msg_amp_interrupt(&amp);
-    virtio_msg_amp_exit(&amp);
+    virtio_msg_bus_stop(&bus.bus);
+    virtio_msg_bus_interrupt(&bus.bus);
+    virtio_msg_bus_exit(&bus.bus);
     kernel_unload();
     g_assert_true(kernel_is_idle());
     return 0;

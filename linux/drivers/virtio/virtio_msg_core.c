@@ -3,7 +3,7 @@
  * virtio-msg: a virtio transport over messages
  *
  * What other transports do with registers, this one does with requests to the
- * device side.  A bus carries them; it is another module's.  The device side
+ * device side.  A bus carries them, see virtio_msg_bus.h.  The device side
  * is not trusted: whatever it answers is checked here.
  */
 #include <linux/bottom_half.h>
@@ -88,7 +88,6 @@ void virtio_msg_break(struct virtio_msg_device *vmdev, bool may_answer)
 	if (any)
 		vm_schedule_break(vmdev);
 }
-EXPORT_SYMBOL_GPL(virtio_msg_break);
 
 static void vm_request_init(struct virtio_msg_device *vmdev, u8 msg_id,
 			    struct virtio_msg *request, size_t request_len)
@@ -1259,7 +1258,6 @@ bool virtio_msg_event(struct virtio_msg_device *vmdev,
 		return false;
 	}
 }
-EXPORT_SYMBOL_GPL(virtio_msg_event);
 
 bool virtio_msg_recover(struct virtio_msg_device *vmdev)
 {
@@ -1272,7 +1270,6 @@ bool virtio_msg_recover(struct virtio_msg_device *vmdev)
 		virtio_msg_break(vmdev, false);
 	return !READ_ONCE(vmdev->broken);
 }
-EXPORT_SYMBOL_GPL(virtio_msg_recover);
 
 /* Coming and going */
 
@@ -1280,10 +1277,9 @@ static void vm_release(struct device *dev)
 {
 	struct virtio_msg_device *vmdev =
 		to_virtio_msg_device(dev_to_virtio(dev));
-	struct module *owner = vmdev->ops->owner;
 
 	vmdev->ops->release(vmdev);
-	module_put(owner);
+	module_put(THIS_MODULE);
 }
 
 static int vm_get_info(struct virtio_msg_device *vmdev)
@@ -1324,7 +1320,6 @@ int virtio_msg_init(struct virtio_msg_device *vmdev)
 
 	return vm_get_info(vmdev);
 }
-EXPORT_SYMBOL_GPL(virtio_msg_init);
 
 int virtio_msg_register(struct virtio_msg_device *vmdev)
 {
@@ -1344,12 +1339,11 @@ int virtio_msg_register(struct virtio_msg_device *vmdev)
 	 * A device that is in use, say as a mounted disk, can outlive its link.
 	 * The code that frees it must then still be there.
 	 */
-	__module_get(vmdev->ops->owner);
+	__module_get(THIS_MODULE);
 	vmdev->vdev.config = &virtio_msg_config_ops;
 	vmdev->vdev.dev.release = vm_release;
 	return register_virtio_device(&vmdev->vdev);
 }
-EXPORT_SYMBOL_GPL(virtio_msg_register);
 
 void virtio_msg_unregister(struct virtio_msg_device *vmdev)
 {
@@ -1362,7 +1356,6 @@ void virtio_msg_unregister(struct virtio_msg_device *vmdev)
 	/* The core says ACKNOWLEDGE as the last thing, and nobody is left. */
 	vm_reset(&vmdev->vdev);
 }
-EXPORT_SYMBOL_GPL(virtio_msg_unregister);
 
 #ifdef CONFIG_PM_SLEEP
 /* From before the sleep, for a device that does not live to see its end */
@@ -1397,7 +1390,6 @@ int virtio_msg_freeze(struct virtio_msg_device *vmdev)
 	vmdev->frozen = true;
 	return 0;
 }
-EXPORT_SYMBOL_GPL(virtio_msg_freeze);
 
 void virtio_msg_break_awake(struct virtio_msg_device *vmdev)
 {
@@ -1406,7 +1398,6 @@ void virtio_msg_break_awake(struct virtio_msg_device *vmdev)
 	virtio_msg_break(vmdev, true);
 	flush_work(&vmdev->break_work);
 }
-EXPORT_SYMBOL_GPL(virtio_msg_break_awake);
 
 /* Whether there is a device of the same kind as before */
 static bool vm_same_device(struct virtio_msg_device *vmdev)
@@ -1462,7 +1453,6 @@ void virtio_msg_thaw(struct virtio_msg_device *vmdev)
 	/* What was told nothing since its reset need not be reset again. */
 	virtio_msg_break(vmdev, same);
 }
-EXPORT_SYMBOL_GPL(virtio_msg_thaw);
 #endif /* CONFIG_PM_SLEEP */
 
 void virtio_msg_shutdown(struct virtio_msg_device *vmdev)
@@ -1470,7 +1460,6 @@ void virtio_msg_shutdown(struct virtio_msg_device *vmdev)
 	virtio_break_device(&vmdev->vdev);
 	vm_reset(&vmdev->vdev);
 }
-EXPORT_SYMBOL_GPL(virtio_msg_shutdown);
 
 void virtio_msg_put(struct virtio_msg_device *vmdev)
 {
@@ -1478,7 +1467,6 @@ void virtio_msg_put(struct virtio_msg_device *vmdev)
 	cancel_delayed_work_sync(&vmdev->drain_work);
 	put_device(&vmdev->vdev.dev);
 }
-EXPORT_SYMBOL_GPL(virtio_msg_put);
 
 MODULE_DESCRIPTION("Virtio transport over messages");
 MODULE_LICENSE("GPL");

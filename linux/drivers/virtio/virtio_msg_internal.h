@@ -6,7 +6,6 @@
 #define _VIRTIO_MSG_INTERNAL_H
 
 #include <linux/list.h>
-#include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/virtio.h>
@@ -50,7 +49,6 @@ struct virtio_msg_vq {
 
 /**
  * struct virtio_msg_ops - what a bus does for the transport
- * @owner: the module of the bus; stays loaded as long as a device exists
  * @transfer: send @request and wait for its answer.  The header is complete
  *	but for the token.  @response is zeroed by the caller; on success it
  *	holds a header, whose msg_size lies between the header's size and what
@@ -68,7 +66,6 @@ struct virtio_msg_vq {
  * @release: free the device; nobody has a reference to it any longer.
  */
 struct virtio_msg_ops {
-	struct module *owner;
 	int (*transfer)(struct virtio_msg_device *vmdev,
 			struct virtio_msg *request,
 			struct virtio_msg *response);

@@ -20,8 +20,8 @@
 #include <linux/pci.h>
 #include <linux/workqueue.h>
 
-#include "virtio_msg_amp.h"
 #include "virtio_msg_compat.h"
+#include "virtio_msg_ring_bus.h"
 
 #define IVSHMEM_DEVICE_ID	0x1110
 
@@ -70,7 +70,7 @@ MODULE_PARM_DESC(vector,
 
 /**
  * struct virtio_msg_ivshmem - one ivshmem device
- * @amp: the link; used from the moment that @started is set
+ * @link: the link; used from the moment that @started is set
  * @dev: the PCI function
  * @regs: BAR 0
  * @mem: BAR 2
@@ -85,7 +85,7 @@ MODULE_PARM_DESC(vector,
  * @told_quiet: the log says that nothing comes
  */
 struct virtio_msg_ivshmem {
-	struct virtio_msg_amp amp;
+	struct virtio_msg_ring_bus link;
 	struct device *dev;
 	void __iomem *regs;
 	void *mem;
@@ -100,7 +100,8 @@ struct virtio_msg_ivshmem {
 	bool told_quiet;
 };
 
-#define to_ivshmem(_amp) container_of(_amp, struct virtio_msg_ivshmem, amp)
+#define to_ivshmem(_bus) \
+	container_of(_bus, struct virtio_msg_ivshmem, link.bus)
 
 /* What a word of the block says: an id, or -1 where there is none. */
 static int ivshmem_read_id(const struct virtio_msg_ivshmem *ivs,
@@ -157,9 +158,9 @@ static void ivshmem_watch_in(struct virtio_msg_ivshmem *ivs, unsigned int ms)
 				 msecs_to_jiffies(ms));
 }
 
-static void ivshmem_ring(struct virtio_msg_amp *amp)
+static void ivshmem_kick(struct virtio_msg_bus *bus)
 {
-	struct virtio_msg_ivshmem *ivs = to_ivshmem(amp);
+	struct virtio_msg_ivshmem *ivs = to_ivshmem(bus);
 
 	/* writel() orders this after what was stored to memory. */
 	writel((u32)ivshmem_peer(ivs) << 16 | vector,
@@ -170,8 +171,9 @@ static void ivshmem_ring(struct virtio_msg_amp *amp)
 		ivshmem_watch_in(ivs, 0);
 }
 
-static const struct virtio_msg_amp_ops ivshmem_amp_ops = {
-	.ring = ivshmem_ring,
+static const struct virtio_msg_bus_ops ivshmem_bus_ops = {
+	VIRTIO_MSG_RING_BUS_OPS,
+	.kick = ivshmem_kick,
 };
 
 static irqreturn_t ivshmem_interrupt(int irq, void *data)
@@ -183,7 +185,7 @@ static irqreturn_t ivshmem_interrupt(int irq, void *data)
 		ivshmem_watch_in(ivs, 0);
 		return IRQ_HANDLED;
 	}
-	return virtio_msg_amp_interrupt(&ivs->amp) ? IRQ_WAKE_THREAD :
+	return virtio_msg_bus_interrupt(&ivs->link.bus) ? IRQ_WAKE_THREAD :
 						     IRQ_HANDLED;
 }
 
@@ -201,7 +203,7 @@ static irqreturn_t ivshmem_thread(int irq, void *data)
 		usleep_range(20, 100);
 		/* Drivers raise softirqs, which run when this ends. */
 		local_bh_disable();
-		more = virtio_msg_amp_interrupt(&ivs->amp);
+		more = virtio_msg_bus_interrupt(&ivs->link.bus);
 		local_bh_enable();
 	} while (more);
 	return IRQ_HANDLED;
@@ -227,8 +229,11 @@ static int ivshmem_start(struct virtio_msg_ivshmem *ivs)
 {
 	int err;
 
-	err = virtio_msg_amp_init(&ivs->amp, ivs->mem + IVSHMEM_DRIVER_QUEUE,
-				  ivs->mem + IVSHMEM_DEVICE_QUEUE);
+	virtio_msg_ring_use_spsc(&ivs->link.ring,
+				 ivs->mem + IVSHMEM_DRIVER_QUEUE,
+				 ivs->mem + IVSHMEM_DEVICE_QUEUE);
+	ivs->link.bus.max_size = ivs->link.ring.max_size;
+	err = virtio_msg_bus_init(&ivs->link.bus);
 	if (err)
 		return err;
 
@@ -238,7 +243,7 @@ static int ivshmem_start(struct virtio_msg_ivshmem *ivs)
 	ivshmem_announce(ivs);
 	dev_info(ivs->dev, "ivshmem id %u, device side has %u\n", ivs->own_id,
 		 ivshmem_peer(ivs));
-	virtio_msg_amp_start(&ivs->amp);
+	virtio_msg_bus_start(&ivs->link.bus);
 	return 0;
 }
 
@@ -246,7 +251,6 @@ static int ivshmem_start(struct virtio_msg_ivshmem *ivs)
 static int ivshmem_look(struct virtio_msg_ivshmem *ivs)
 {
 	bool v1 = virtio_msg_ring_is_v1(ivs->mem);
-	int err;
 
 	if (!v1 && peer_vmid < 0 && ivshmem_announced(ivs) < 0) {
 		ivs->told_v1 = false;
@@ -256,8 +260,12 @@ static int ivshmem_look(struct virtio_msg_ivshmem *ivs)
 	if (v1 && ivs->told_v1)
 		return 0;
 	ivs->told_v1 = v1;
-	err = ivshmem_start(ivs);
-	return err == -EOPNOTSUPP ? 0 : err;
+	if (v1) {
+		dev_err_ratelimited(ivs->dev,
+				    "layout v1 is not supported, start the device side with layout=spsc\n");
+		return 0;
+	}
+	return ivshmem_start(ivs);
 }
 
 static const char *ivshmem_id_text(char *text, int id)
@@ -301,7 +309,7 @@ static void ivshmem_tell_quiet(struct virtio_msg_ivshmem *ivs)
 			 IVSHMEM_QUIET_MS / 1000, ivshmem_peer(ivs), vector,
 			 ivshmem_id_text(device, device_id),
 			 ivshmem_id_text(driver, driver_id),
-			 virtio_msg_amp_unread(&ivs->amp) ?
+			 virtio_msg_bus_unread(&ivs->link.bus) ?
 			 ", which has answered," : "", ivs->own_id);
 }
 
@@ -316,7 +324,7 @@ static void ivshmem_watch(struct work_struct *work)
 		dev_err_ratelimited(ivs->dev, "no memory for a link\n");
 	if (ivs->started) {
 		ivshmem_tell_wrong(ivs);
-		if (virtio_msg_amp_known(&ivs->amp))
+		if (virtio_msg_bus_known(&ivs->link.bus))
 			return;
 	}
 	if (!ivs->told_quiet &&
@@ -339,7 +347,7 @@ static ssize_t dropped_show(struct device *dev, struct device_attribute *attr,
 {
 	struct virtio_msg_ivshmem *ivs = dev_get_drvdata(dev);
 
-	return sysfs_emit(buf, "%u\n", atomic_read(&ivs->amp.dropped));
+	return sysfs_emit(buf, "%u\n", atomic_read(&ivs->link.bus.dropped));
 }
 static DEVICE_ATTR_RO(dropped);
 
@@ -348,7 +356,7 @@ static ssize_t state_show(struct device *dev, struct device_attribute *attr,
 {
 	struct virtio_msg_ivshmem *ivs = dev_get_drvdata(dev);
 
-	return sysfs_emit(buf, "%s\n", virtio_msg_amp_state(&ivs->amp));
+	return sysfs_emit(buf, "%s\n", virtio_msg_bus_state(&ivs->link.bus));
 }
 static DEVICE_ATTR_RO(state);
 
@@ -357,7 +365,7 @@ static ssize_t restarts_show(struct device *dev, struct device_attribute *attr,
 {
 	struct virtio_msg_ivshmem *ivs = dev_get_drvdata(dev);
 
-	return sysfs_emit(buf, "%u\n", atomic_read(&ivs->amp.restarts));
+	return sysfs_emit(buf, "%u\n", atomic_read(&ivs->link.bus.restarts));
 }
 static DEVICE_ATTR_RO(restarts);
 
@@ -366,7 +374,7 @@ static ssize_t silences_show(struct device *dev, struct device_attribute *attr,
 {
 	struct virtio_msg_ivshmem *ivs = dev_get_drvdata(dev);
 
-	return sysfs_emit(buf, "%u\n", atomic_read(&ivs->amp.silences));
+	return sysfs_emit(buf, "%u\n", atomic_read(&ivs->link.bus.silences));
 }
 static DEVICE_ATTR_RO(silences);
 
@@ -375,7 +383,7 @@ static ssize_t failures_show(struct device *dev, struct device_attribute *attr,
 {
 	struct virtio_msg_ivshmem *ivs = dev_get_drvdata(dev);
 
-	return sysfs_emit(buf, "%u\n", atomic_read(&ivs->amp.failures));
+	return sysfs_emit(buf, "%u\n", atomic_read(&ivs->link.bus.failures));
 }
 static DEVICE_ATTR_RO(failures);
 
@@ -384,7 +392,7 @@ static ssize_t wire_show(struct device *dev, struct device_attribute *attr,
 {
 	struct virtio_msg_ivshmem *ivs = dev_get_drvdata(dev);
 
-	return sysfs_emit(buf, "%s\n", virtio_msg_amp_wire(&ivs->amp));
+	return sysfs_emit(buf, "%s\n", virtio_msg_bus_wire(&ivs->link.bus));
 }
 static DEVICE_ATTR_RO(wire);
 
@@ -483,12 +491,12 @@ static int ivshmem_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	ivs->own_id = own_id;
 	ivs->mem = mem;
 	ivs->ids = mem + size - sizeof(*ivs->ids);
-	ivs->amp.dev = dev;
-	ivs->amp.ops = &ivshmem_amp_ops;
+	ivs->link.bus.dev = dev;
+	ivs->link.bus.ops = &ivshmem_bus_ops;
 	/* An address of a region is an offset in the shared memory. */
-	ivs->amp.reach.base = start;
-	ivs->amp.reach.begin = IVSHMEM_QUEUES_END;
-	ivs->amp.reach.end = size - sizeof(*ivs->ids);
+	ivs->link.bus.reach.base = start;
+	ivs->link.bus.reach.begin = IVSHMEM_QUEUES_END;
+	ivs->link.bus.reach.end = size - sizeof(*ivs->ids);
 	ivs->since = jiffies;
 	ivs->paused = true;
 	INIT_DELAYED_WORK(&ivs->watch, ivshmem_watch);
@@ -525,14 +533,14 @@ static void ivshmem_remove(struct pci_dev *pdev)
 
 	ivshmem_pause(ivs);
 	if (ivs->started) {
-		virtio_msg_amp_stop(&ivs->amp);
+		virtio_msg_bus_stop(&ivs->link.bus);
 		WRITE_ONCE(ivs->ids->driver_side, 0);
 	}
 	free_irq(pci_irq_vector(pdev, 0), ivs);
 	pci_free_irq_vectors(pdev);
 	cancel_delayed_work_sync(&ivs->watch);
 	if (ivs->started)
-		virtio_msg_amp_exit(&ivs->amp);
+		virtio_msg_bus_exit(&ivs->link.bus);
 	pci_clear_master(pdev);
 }
 
@@ -544,7 +552,7 @@ static void ivshmem_shutdown(struct pci_dev *pdev)
 	ivshmem_pause(ivs);
 	if (!ivs->started)
 		return;
-	virtio_msg_amp_shutdown(&ivs->amp);
+	virtio_msg_bus_shutdown(&ivs->link.bus);
 	WRITE_ONCE(ivs->ids->driver_side, 0);
 }
 
@@ -561,7 +569,7 @@ static int ivshmem_prepare(struct device *dev)
 
 	ivshmem_pause(ivs);
 	if (ivs->started)
-		err = virtio_msg_amp_hold(&ivs->amp);
+		err = virtio_msg_bus_hold(&ivs->link.bus);
 	/* Then ivshmem_complete() is not called. */
 	if (err)
 		ivshmem_unpause(ivs);
@@ -573,7 +581,7 @@ static void ivshmem_complete(struct device *dev)
 	struct virtio_msg_ivshmem *ivs = dev_get_drvdata(dev);
 
 	if (ivs->started)
-		virtio_msg_amp_release(&ivs->amp);
+		virtio_msg_bus_release(&ivs->link.bus);
 	ivshmem_unpause(ivs);
 }
 
@@ -581,7 +589,7 @@ static int ivshmem_suspend(struct device *dev)
 {
 	struct virtio_msg_ivshmem *ivs = dev_get_drvdata(dev);
 
-	return ivs->started ? virtio_msg_amp_freeze(&ivs->amp) : 0;
+	return ivs->started ? virtio_msg_bus_freeze(&ivs->link.bus) : 0;
 }
 
 /* After hibernation the ivshmem may be another one, and so may its server be. */
@@ -594,7 +602,7 @@ static int ivshmem_resume(struct device *dev)
 		ivs->own_id = own_id;
 	if (ivs->started) {
 		ivshmem_announce(ivs);
-		virtio_msg_amp_thaw(&ivs->amp);
+		virtio_msg_bus_thaw(&ivs->link.bus);
 	}
 	return 0;
 }

@@ -5,7 +5,6 @@
 #include <linux/compiler.h>
 #include <linux/errno.h>
 #include <linux/minmax.h>
-#include <linux/module.h>
 #include <linux/string.h>
 
 #include "virtio_msg_wire.h"
@@ -288,7 +287,6 @@ bool virtio_msg_wire_named(const char *name,
 			*wire = wires[i];
 	return *wire;
 }
-EXPORT_SYMBOL_GPL(virtio_msg_wire_named);
 
 void virtio_msg_link_init(struct virtio_msg_link *link,
 			  const struct virtio_msg_wire *wire)
@@ -296,14 +294,12 @@ void virtio_msg_link_init(struct virtio_msg_link *link,
 	link->fixed = wire;
 	virtio_msg_link_forget(link);
 }
-EXPORT_SYMBOL_GPL(virtio_msg_link_init);
 
 void virtio_msg_link_forget(struct virtio_msg_link *link)
 {
 	WRITE_ONCE(link->wire, link->fixed);
 	WRITE_ONCE(link->told, false);
 }
-EXPORT_SYMBOL_GPL(virtio_msg_link_forget);
 
 /* As long as nobody knows, what all of them understand */
 static const struct virtio_msg_wire *
@@ -318,20 +314,17 @@ const char *virtio_msg_link_wire_name(const struct virtio_msg_link *link)
 
 	return wire ? wire->name : "unknown";
 }
-EXPORT_SYMBOL_GPL(virtio_msg_link_wire_name);
 
 u16 virtio_msg_link_max_size(const struct virtio_msg_link *link,
 			     const struct virtio_msg_wire *wire)
 {
 	return min_t(u16, link->max_size ?: wire->max_size, link->slot_size);
 }
-EXPORT_SYMBOL_GPL(virtio_msg_link_max_size);
 
 bool virtio_msg_link_bare_answers(const struct virtio_msg_link *link)
 {
 	return link_wire(link)->bare_answers;
 }
-EXPORT_SYMBOL_GPL(virtio_msg_link_bare_answers);
 
 /* Whether these differ in the queue messages at most */
 static bool wires_alike(const struct virtio_msg_wire *one,
@@ -360,7 +353,7 @@ static int link_learn(struct virtio_msg_link *link,
 	if (max_size < wire->min_max_size) {
 		if (link_tells(link))
 			dev_err_ratelimited(link->dev,
-					    "messages of at most %u bytes are too small for the wire of %s, which needs %u: load virtio_msg_amp with max_msg=%u or more, or without\n",
+					    "messages of at most %u bytes are too small for the wire of %s, which needs %u: load virtio_msg with max_msg=%u or more, or without\n",
 					    max_size, wire->name,
 					    wire->min_max_size,
 					    wire->min_max_size);
@@ -405,7 +398,7 @@ static int link_learn_devices(struct virtio_msg_link *link,
 	if (found && link->fixed && found != link->fixed) {
 		if (link_tells(link))
 			dev_err_ratelimited(link->dev,
-					    "GET_DEVICES is answered in %u bytes with %u at +2 and %u at +4, which are not the %s of wire=%s, but the %s of %s: load virtio_msg_amp with wire=%s, or without\n",
+					    "GET_DEVICES is answered in %u bytes with %u at +2 and %u at +4, which are not the %s of wire=%s, but the %s of %s: load virtio_msg with wire=%s, or without\n",
 					    le16_to_cpu(answer->msg_size),
 					    second, third,
 					    link->fixed->devices_fields,
@@ -426,7 +419,7 @@ static int link_learn_devices(struct virtio_msg_link *link,
 
 	if (link_tells(link))
 		dev_err_ratelimited(link->dev,
-				    "GET_DEVICES is answered in %u bytes with %u at +2 and %u at +4, which fits no wire: load virtio_msg_amp with wire= as the device side has it\n",
+				    "GET_DEVICES is answered in %u bytes with %u at +2 and %u at +4, which fits no wire: load virtio_msg with wire= as the device side has it\n",
 				    le16_to_cpu(answer->msg_size),
 				    second, third);
 	return -EPROTONOSUPPORT;
@@ -440,7 +433,6 @@ unsigned int virtio_msg_link_window_size(const struct virtio_msg_link *link)
 
 	return min_t(unsigned int, 8 * room, wire->max_window);
 }
-EXPORT_SYMBOL_GPL(virtio_msg_link_window_size);
 
 int virtio_msg_link_window(struct virtio_msg_link *link,
 			   const struct virtio_msg *answer, u16 offset,
@@ -473,7 +465,6 @@ int virtio_msg_link_window(struct virtio_msg_link *link,
 		return -EPROTO;
 	return 0;
 }
-EXPORT_SYMBOL_GPL(virtio_msg_link_window);
 
 /*
  * A device side that never says that it has come to the end says that the next
@@ -491,7 +482,6 @@ bool virtio_msg_link_last_window(const struct virtio_msg_link *link,
 	/* While nobody knows which it is, the next window will tell. */
 	return wire && wire->wary && !news && window->next <= offset + wanted;
 }
-EXPORT_SYMBOL_GPL(virtio_msg_link_last_window);
 
 /*
  * The wire of an answer to GET_DEVICE_INFO, by its size.  An answer may have
@@ -523,7 +513,7 @@ int virtio_msg_link_info(struct virtio_msg_link *link,
 	if (link->fixed && found != link->fixed) {
 		if (link_tells(link))
 			dev_err_ratelimited(link->dev,
-					    "GET_DEVICE_INFO is answered in %u bytes, which are not the %u of wire=%s, but the %u of %s: load virtio_msg_amp with wire=%s, or without\n",
+					    "GET_DEVICE_INFO is answered in %u bytes, which are not the %u of wire=%s, but the %u of %s: load virtio_msg with wire=%s, or without\n",
 					    le16_to_cpu(answer->msg_size),
 					    VIRTIO_MSG_HDR_SIZE +
 					    link->fixed->info_size,
@@ -540,7 +530,6 @@ int virtio_msg_link_info(struct virtio_msg_link *link,
 	found->get_info(answer, info);
 	return 0;
 }
-EXPORT_SYMBOL_GPL(virtio_msg_link_info);
 
 int virtio_msg_link_queue(struct virtio_msg_link *link,
 			  const struct virtio_msg *answer,
@@ -563,4 +552,3 @@ int virtio_msg_link_queue(struct virtio_msg_link *link,
 	(*wire)->get_queue(answer, queue);
 	return 0;
 }
-EXPORT_SYMBOL_GPL(virtio_msg_link_queue);
