@@ -7,8 +7,8 @@
 #include "qemu/osdep.h"
 #include "fuzz-pages.h"
 #include "fuzz-target.h"
+#include "virtio_msg_bus_internal.h"
 #include "virtio_msg_drain.h"
-#include "virtio_msg_internal.h"
 #include "virtio_msg_ring_bus.h"
 
 /*
@@ -100,7 +100,7 @@ static void interrupt(void)
 {
     int rounds = 0;
 
-    while (virtio_msg_bus_interrupt(&bus.bus)) {
+    while (virtio_msg_receive(&bus.bus)) {
         /* One queue full at a time, and nobody fills it meanwhile */
         g_assert_cmpint(++rounds, <, 4);
     }
@@ -551,9 +551,17 @@ static void ring_doorbell(struct virtio_msg_bus *link)
     g_assert_true(link == &bus.bus);
 }
 
+static bool find(struct virtio_msg_bus *link)
+{
+    virtio_msg_ring_use_spsc(&bus.ring, pages[0], pages[1]);
+    link->max_size = bus.ring.max_size;
+    return true;
+}
+
 static const struct virtio_msg_bus_ops bus_ops = {
     VIRTIO_MSG_RING_BUS_OPS,
     .kick = ring_doorbell,
+    .find = find,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -572,12 +580,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bus.bus.dev = &parent;
     bus.bus.ops = &bus_ops;
     bus.bus.reach = (struct virtio_msg_reach) { SHM_BASE, SHM_BEGIN, SHM_END };
-    virtio_msg_ring_use_spsc(&bus.ring, pages[0], pages[1]);
-    bus.bus.max_size = bus.ring.max_size;
     g_assert_cmpint(kernel_load(), ==, 0);
     g_assert_cmpint(virtio_msg_bus_init(&bus.bus), ==, 0);
     bus.bus.slow->waits = true;
-    virtio_msg_bus_start(&bus.bus);
+    g_assert_true(virtio_msg_bus_start(&bus.bus));
 
     kernel_run_works(false);
     while (in.left) {
@@ -585,7 +591,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         kernel_run_works(false);
     }
     virtio_msg_bus_stop(&bus.bus);
-    virtio_msg_bus_interrupt(&bus.bus);
+    virtio_msg_receive(&bus.bus);
     virtio_msg_bus_exit(&bus.bus);
     kernel_unload();
     g_assert_true(kernel_is_idle());

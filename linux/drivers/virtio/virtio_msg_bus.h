@@ -7,6 +7,12 @@
  * functions here: requests and their answers, the list of devices, and what
  * becomes of these when the device side is silent, starts anew, or when this
  * system sleeps or ends.
+ *
+ * The driver of a bus, in its probe, calls devm_virtio_msg_bus_init(), requests
+ * its interrupts with virtio_msg_bus_irq() and virtio_msg_bus_irq_thread(), and
+ * calls virtio_msg_bus_start(); its remove calls virtio_msg_bus_stop(), its
+ * shutdown virtio_msg_bus_shutdown().  It has virtio_msg_bus_groups and
+ * virtio_msg_bus_pm_ops.
  */
 #ifndef _VIRTIO_MSG_BUS_H
 #define _VIRTIO_MSG_BUS_H
@@ -15,6 +21,7 @@
 #include <linux/device.h>
 #include <linux/hashtable.h>
 #include <linux/hrtimer.h>
+#include <linux/irqreturn.h>
 #include <linux/list.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
@@ -26,12 +33,13 @@
 /* How many answers to a PING can wait for room */
 #define VIRTIO_MSG_BUS_PINGS	64
 
+struct attribute_group;
+struct dev_pm_ops;
 struct virtio_msg_bus;
 struct virtio_msg_child;
-struct virtio_msg_ring;
 
 /**
- * struct virtio_msg_bus_ops - how messages travel
+ * struct virtio_msg_bus_ops - how messages travel, and who is there
  * @attach: begin, or begin again after a sleep in which others may have used
  *	what carries the messages; those that it holds are dropped.  No other of
  *	these runs meanwhile.
@@ -54,11 +62,26 @@ struct virtio_msg_ring;
  *	makes no sense.  @put does not run meanwhile.
  * @all_read: has the device side taken all messages?  @put does not run
  *	meanwhile.
- * @unread: is there a message to take?  A hint, with anything at the same time.
  * @kick: call the device side.  What was put before is there when it comes.
  *
- * All of them are called in any context but NMI, most with a spinlock held.  A
- * bus whose messages are in a ring has most of them in virtio_msg_ring_bus.h.
+ * The seven above are called in any context but NMI, most with a spinlock held,
+ * and only once there is a device side.  A bus whose messages are in a ring has
+ * most of them in virtio_msg_ring_bus.h.
+ *
+ * @find: is there a device side?  Called at the start, soon after an interrupt,
+ *	and each second until it is true; from then on the link is in use.  The
+ *	max_size and the reach of the bus are set then.
+ * @announce: let the device side know of us; called when the link is in use, and
+ *	after each sleep.  Optional.
+ * @retire: the device side is to know nothing of us any longer.  Optional.
+ * @look: called soon after virtio_msg_bus_watch(), and each second until
+ *	something has come, once the link is in use.  Optional.
+ * @tell_quiet: say in the log what may be wrong: nothing has come for so many
+ *	seconds, or with 0, there is no device side so far.  Called once at most.
+ *	Optional.
+ * @wake: called after each sleep, before any other.  Optional.
+ *
+ * These may sleep, and none of them runs while another one does.
  */
 struct virtio_msg_bus_ops {
 	void (*attach)(struct virtio_msg_bus *bus);
@@ -67,8 +90,14 @@ struct virtio_msg_bus_ops {
 	int (*get)(struct virtio_msg_bus *bus, void *msg, bool *kick);
 	int (*room)(struct virtio_msg_bus *bus);
 	bool (*all_read)(struct virtio_msg_bus *bus);
-	bool (*unread)(struct virtio_msg_bus *bus);
 	void (*kick)(struct virtio_msg_bus *bus);
+
+	bool (*find)(struct virtio_msg_bus *bus);
+	void (*announce)(struct virtio_msg_bus *bus);
+	void (*retire)(struct virtio_msg_bus *bus);
+	void (*look)(struct virtio_msg_bus *bus);
+	void (*tell_quiet)(struct virtio_msg_bus *bus, unsigned int seconds);
+	void (*wake)(struct virtio_msg_bus *bus);
 };
 
 /**
@@ -92,8 +121,8 @@ struct virtio_msg_bus_ping {
  * @silences: how often it was given up because it did not answer
  * @failures: how often a device of it needed a reset
  *
- * The eight above are for the bus, which embeds this and sets the first four;
- * all the rest is private.
+ * The first four are for the bus, which embeds this and sets them; the next four
+ * are in sysfs, and all the rest is private.
  *
  * @link: what is spoken on it
  * @tx_lock: held by whatever sends; protects @pending, @pings and @ask
@@ -137,6 +166,11 @@ struct virtio_msg_bus_ping {
  * @hasten: removes devices that are given up while a scan waits for others
  * @hurry: gives devices up that take too long to leave
  * @flushing: looks for room while something waits for it
+ * @watch: waits for the device side and for its first message
+ * @since: jiffies when the waiting began
+ * @started: there is a device side, the link is in use
+ * @paused: @watch is to do nothing
+ * @told_quiet: the log says that nothing comes
  */
 struct virtio_msg_bus {
 	struct device *dev;
@@ -193,48 +227,31 @@ struct virtio_msg_bus {
 	struct delayed_work hasten;
 	struct delayed_work hurry;
 	struct delayed_work flushing;
+
+	struct delayed_work watch;
+	unsigned long since;
+	bool started;
+	bool paused;
+	bool told_quiet;
 };
 
+/* What a bus driver has as its dev_groups; the driver's data is the bus */
+extern const struct attribute_group *virtio_msg_bus_groups[];
+
+/* And as its pm; there with CONFIG_PM_SLEEP, so say pm_sleep_ptr() */
+extern const struct dev_pm_ops virtio_msg_bus_pm_ops;
+
 /**
- * virtio_msg_bus_init - attach to what carries the messages
- * @bus: zeroed but for @dev, @ops, @max_size and @reach
+ * virtio_msg_bus_init - make a link that is not in use yet
+ * @bus: zeroed but for @dev and @ops, and maybe @max_size and @reach
  *
- * Nothing is sent yet, and virtio_msg_bus_interrupt() may be called from now on.
+ * None of the operations is called yet.  From now on virtio_msg_bus_irq() may
+ * be.
  *
  * Return: 0 or -ENOMEM.  After success the caller ends with
  * virtio_msg_bus_exit().
  */
 int virtio_msg_bus_init(struct virtio_msg_bus *bus);
-
-/**
- * virtio_msg_bus_start - look for devices, now and whenever the device side calls
- * @bus: an initialized link
- *
- * Does not wait: there may be no device side yet.
- */
-void virtio_msg_bus_start(struct virtio_msg_bus *bus);
-
-/**
- * virtio_msg_bus_interrupt - the device side has called
- * @bus: an initialized link
- *
- * Handles a bounded number of messages.  Any context but NMI, concurrent calls
- * are fine.
- *
- * Return: true if there may be more to do: call again, from where others can
- * run in between.
- */
-bool virtio_msg_bus_interrupt(struct virtio_msg_bus *bus);
-
-/**
- * virtio_msg_bus_stop - remove all devices
- * @bus: a started link
- *
- * Resets each device.  Takes bounded time, also if nobody answers.  The
- * interrupt must still work on entry and may come until it is freed.  After
- * this none of the operations is called, but by virtio_msg_bus_interrupt().
- */
-void virtio_msg_bus_stop(struct virtio_msg_bus *bus);
 
 /**
  * virtio_msg_bus_exit - free what belongs to a link
@@ -244,78 +261,66 @@ void virtio_msg_bus_stop(struct virtio_msg_bus *bus);
 void virtio_msg_bus_exit(struct virtio_msg_bus *bus);
 
 /**
- * virtio_msg_bus_hold - have no device come or go
+ * devm_virtio_msg_bus_init - the same, until the driver of the device goes
+ * @bus: zeroed but for @dev, whose driver's data it becomes, and @ops
+ *
+ * To be called before the interrupt is requested, by devm_ functions as well.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int devm_virtio_msg_bus_init(struct virtio_msg_bus *bus);
+
+/**
+ * virtio_msg_bus_start - use the link as soon as there is a device side
+ * @bus: an initialized link
+ *
+ * Looks for devices then, and whenever the device side calls.  Does not wait for
+ * either.
+ *
+ * Return: true if there is a device side already.
+ */
+bool virtio_msg_bus_start(struct virtio_msg_bus *bus);
+
+/**
+ * virtio_msg_bus_watch - have the operation look() be called
+ * @bus: an initialized link
+ *
+ * Any context.
+ */
+void virtio_msg_bus_watch(struct virtio_msg_bus *bus);
+
+/**
+ * virtio_msg_bus_irq - the device side has called
+ * @irq: not looked at
+ * @data: the bus, an initialized link
+ *
+ * The handler of an interrupt that virtio_msg_bus_irq_thread() is the thread of.
+ * Any context but NMI, concurrent calls are fine.
+ *
+ * Return: IRQ_HANDLED, or IRQ_WAKE_THREAD if there may be more to do.
+ */
+irqreturn_t virtio_msg_bus_irq(int irq, void *data);
+
+/**
+ * virtio_msg_bus_irq_thread - take what a call of the device side has left
+ * @irq: not looked at
+ * @data: the bus, a link that virtio_msg_bus_irq() has said there is more of
+ *
+ * May sleep.
+ *
+ * Return: IRQ_HANDLED.
+ */
+irqreturn_t virtio_msg_bus_irq_thread(int irq, void *data);
+
+/**
+ * virtio_msg_bus_stop - remove all devices
  * @bus: a started link
  *
- * The first step towards a sleep of the system.  Waits for drivers that come
- * and go, for at most two timeouts.  May sleep.
- *
- * Return: 0, or -EBUSY, after a line in the log, if a driver takes longer; then
- * the link is not on hold.
+ * Resets each device.  Takes bounded time, also if nobody answers.  The
+ * interrupt must still work on entry and may come until it is freed.  After
+ * this none of the operations is called.  May sleep.
  */
-int virtio_msg_bus_hold(struct virtio_msg_bus *bus);
-
-/**
- * virtio_msg_bus_freeze - put all devices to sleep
- * @bus: a link on hold
- *
- * After that nothing is sent by itself but resets of devices that are given up,
- * and nothing is read.  The interrupt may come.  May sleep.  There with
- * CONFIG_PM_SLEEP.
- *
- * Return: 0, or what a driver objects with; then those that slept already have
- * been woken up, as virtio_msg_bus_thaw() does it, and the others have gone on.
- */
-int virtio_msg_bus_freeze(struct virtio_msg_bus *bus);
-
-/**
- * virtio_msg_bus_thaw - wake all devices up
- * @bus: a link that virtio_msg_bus_freeze() has put to sleep
- *
- * The device side may have gone meanwhile, or have started anew, and another
- * system may have used the memory.  Waits less than two timeouts for an answer,
- * and for no other if nothing came at all; but each device that alone does not
- * answer is waited for that long.  May sleep.  There with CONFIG_PM_SLEEP.
- */
-void virtio_msg_bus_thaw(struct virtio_msg_bus *bus);
-
-/**
- * virtio_msg_bus_release - follow again what the device side has
- * @bus: a link on hold
- */
-void virtio_msg_bus_release(struct virtio_msg_bus *bus);
-
-/**
- * virtio_msg_bus_state - what is known of the device side
- * @bus: an initialized link
- *
- * Return: "up"; "silent" if it does not answer or never called; "failed" if
- * what carries the messages makes no sense.
- */
-const char *virtio_msg_bus_state(const struct virtio_msg_bus *bus);
-
-/**
- * virtio_msg_bus_wire - what the device side speaks
- * @bus: a link; may be zeroed still
- *
- * Return: the name of the wire, or "unknown".  D-07.
- */
-const char *virtio_msg_bus_wire(const struct virtio_msg_bus *bus);
-
-/**
- * virtio_msg_bus_known - has anything come from the device side, ever
- * @bus: an initialized link
- */
-bool virtio_msg_bus_known(const struct virtio_msg_bus *bus);
-
-/**
- * virtio_msg_bus_unread - has something come that nobody was called for
- * @bus: an initialized link
- *
- * Helps to find out why nothing is heard.  What is true may not be so any
- * longer when this returns.
- */
-bool virtio_msg_bus_unread(struct virtio_msg_bus *bus);
+void virtio_msg_bus_stop(struct virtio_msg_bus *bus);
 
 /**
  * virtio_msg_bus_shutdown - keep the device side out of our memory

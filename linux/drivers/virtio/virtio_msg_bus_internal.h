@@ -11,6 +11,9 @@
  *	request		requests, and the wait for their answers
  *	leaving		devices that go
  *	devices		which devices there are
+ *	watch		waiting for a device side
+ *	receive		what comes from it
+ *	sleep		the link when the system sleeps
  *	bus		the link from its beginning to its end
  *
  * Locks, outer first: rx_lock, a device's lock, whatever its driver takes,
@@ -196,6 +199,21 @@ static inline bool virtio_msg_failed(const struct virtio_msg_bus *bus)
 {
 	return test_bit(VIRTIO_MSG_BUS_FAILED, &bus->flags);
 }
+
+/**
+ * virtio_msg_state - what is known of the device side, for users
+ * @bus: an initialized link
+ *
+ * Return: "up"; "silent" if it does not answer or never called; "failed" if
+ * what carries the messages makes no sense.
+ */
+const char *virtio_msg_state(const struct virtio_msg_bus *bus);
+
+/**
+ * virtio_msg_known - has anything come from the device side, ever
+ * @bus: an initialized link
+ */
+bool virtio_msg_known(const struct virtio_msg_bus *bus);
 
 /**
  * virtio_msg_usable - may devices come and go
@@ -544,5 +562,61 @@ bool virtio_msg_wait_for_scan(struct virtio_msg_bus *bus);
  * May sleep.
  */
 void virtio_msg_end_scans(struct virtio_msg_bus *bus);
+
+/* watch */
+
+/**
+ * virtio_msg_watch_init - begin without a device side
+ * @bus: a link that is being initialized
+ */
+void virtio_msg_watch_init(struct virtio_msg_bus *bus);
+
+/**
+ * virtio_msg_started - is there a device side, so that the link is in use
+ * @bus: an initialized link
+ *
+ * Any context.
+ */
+static inline bool virtio_msg_started(const struct virtio_msg_bus *bus)
+{
+	/* Pairs with the release in virtio_msg_watch_find(). */
+	return smp_load_acquire(&bus->started);
+}
+
+/**
+ * virtio_msg_watch_find - have the link be used if there is a device side
+ * @bus: an initialized link that is not; the watch is paused, or calls this
+ *
+ * Return: true if there is one.
+ */
+bool virtio_msg_watch_find(struct virtio_msg_bus *bus);
+
+/**
+ * virtio_msg_watch_pause - do not look for a device side for now
+ * @bus: an initialized link
+ *
+ * From then on its started does not change.  May sleep.
+ */
+void virtio_msg_watch_pause(struct virtio_msg_bus *bus);
+
+/**
+ * virtio_msg_watch_go - look for a device side, and for its first message
+ * @bus: an initialized link
+ */
+void virtio_msg_watch_go(struct virtio_msg_bus *bus);
+
+/* receive */
+
+/**
+ * virtio_msg_receive - take what has come
+ * @bus: a link with a device side
+ *
+ * Handles a bounded number of messages.  Any context but NMI, concurrent calls
+ * are fine.
+ *
+ * Return: true if there may be more to do: call again, from where others can
+ * run in between.
+ */
+bool virtio_msg_receive(struct virtio_msg_bus *bus);
 
 #endif /* _VIRTIO_MSG_BUS_INTERNAL_H */

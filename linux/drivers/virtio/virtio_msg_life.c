@@ -2,7 +2,6 @@
 /*
  * virtio-msg: what a link is in
  */
-#include <linux/module.h>
 #include <linux/sysfs.h>
 #include <linux/workqueue.h>
 
@@ -54,7 +53,7 @@ void virtio_msg_tell(struct virtio_msg_bus *bus)
 		sysfs_notify(&bus->dev->kobj, "virtio_msg", "state");
 }
 
-const char *virtio_msg_bus_state(const struct virtio_msg_bus *bus)
+const char *virtio_msg_state(const struct virtio_msg_bus *bus)
 {
 	if (test_bit(VIRTIO_MSG_BUS_FAILED, &bus->flags))
 		return "failed";
@@ -63,10 +62,8 @@ const char *virtio_msg_bus_state(const struct virtio_msg_bus *bus)
 		return "silent";
 	return "up";
 }
-EXPORT_SYMBOL_GPL(virtio_msg_bus_state);
 
-bool virtio_msg_bus_known(const struct virtio_msg_bus *bus)
+bool virtio_msg_known(const struct virtio_msg_bus *bus)
 {
 	return test_bit(VIRTIO_MSG_BUS_KNOWN, &bus->flags);
 }
-EXPORT_SYMBOL_GPL(virtio_msg_bus_known);

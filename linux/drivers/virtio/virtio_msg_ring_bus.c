@@ -59,11 +59,3 @@ bool virtio_msg_ring_bus_all_read(struct virtio_msg_bus *bus)
 	return ring->ops->all_read(ring);
 }
 EXPORT_SYMBOL_GPL(virtio_msg_ring_bus_all_read);
-
-bool virtio_msg_ring_bus_unread(struct virtio_msg_bus *bus)
-{
-	struct virtio_msg_ring *ring = to_ring(bus);
-
-	return ring->ops->unread(ring);
-}
-EXPORT_SYMBOL_GPL(virtio_msg_ring_bus_unread);

@@ -25,8 +25,7 @@ struct virtio_msg_ring_bus {
 	.put		= virtio_msg_ring_bus_put,	\
 	.get		= virtio_msg_ring_bus_get,	\
 	.room		= virtio_msg_ring_bus_room,	\
-	.all_read	= virtio_msg_ring_bus_all_read,	\
-	.unread		= virtio_msg_ring_bus_unread
+	.all_read	= virtio_msg_ring_bus_all_read
 
 /* Each as the operation of its name in struct virtio_msg_bus_ops says */
 void virtio_msg_ring_bus_attach(struct virtio_msg_bus *bus);
@@ -36,6 +35,5 @@ int virtio_msg_ring_bus_put(struct virtio_msg_bus *bus, const void *msg,
 int virtio_msg_ring_bus_get(struct virtio_msg_bus *bus, void *msg, bool *kick);
 int virtio_msg_ring_bus_room(struct virtio_msg_bus *bus);
 bool virtio_msg_ring_bus_all_read(struct virtio_msg_bus *bus);
-bool virtio_msg_ring_bus_unread(struct virtio_msg_bus *bus);
 
 #endif /* _VIRTIO_MSG_RING_BUS_H */

@@ -167,8 +167,9 @@ struct virtio_msg_reach {
  * @wire: the one that the device side was last seen to speak; NULL before
  * @told: the log says that it is not the one that it should be
  *
- * A bus sets the first five before virtio_msg_link_init().  @wire can change at
- * any time; a device that was found with one keeps it.
+ * @dev, @max_size and @strict_generation are set before virtio_msg_link_init(),
+ * @slot_size and @reach before anything is asked.  @wire can change at any time; a
+ * device that was found with one keeps it.
  */
 struct virtio_msg_link {
 	struct device *dev;

@@ -504,6 +504,14 @@ void hrtimer_cancel(struct hrtimer *timer);
  */
 void kernel_run_timers(void);
 
+/* Interrupts: their handlers are not called here, but the compiler checks them */
+
+typedef enum {
+    IRQ_NONE,
+    IRQ_HANDLED,
+    IRQ_WAKE_THREAD,
+} irqreturn_t;
+
 /* XArrays */
 
 struct xarray {
@@ -565,6 +573,9 @@ struct device {
 };
 
 #define sysfs_notify(kobj, dir, attr)   ((void)(kobj))
+#define dev_set_drvdata(dev, data)      ((void)(dev))
+/* Devices do not go here */
+#define devm_add_action_or_reset(dev, action, data) ((void)(action), 0)
 
 #define dev_name(dev)   ((void)(dev), "device")
 
