@@ -129,26 +129,22 @@ static void bus_find_dead(struct virtio_msg_bus *bus)
 
 void virtio_msg_bus_stop(struct virtio_msg_bus *bus)
 {
-	/* From then on @started does not change. */
 	virtio_msg_watch_pause(bus);
-	if (!bus->started)
+	if (!virtio_msg_started(bus))
 		return;
 
-	set_bit(VIRTIO_MSG_BUS_STOPPING, &bus->flags);
+	virtio_msg_enter(bus, VIRTIO_MSG_STOPPING);
 	virtio_msg_start_hurry(bus);
 	bus_find_dead(bus);
 	cancel_delayed_work_sync(&bus->scan);
 	virtio_msg_leave_all(bus);
 
 	/* From here on the interrupt does nothing. */
-	set_bit(VIRTIO_MSG_BUS_FAILED, &bus->flags);
-	set_bit(VIRTIO_MSG_BUS_STOPPED, &bus->flags);
-	spin_lock_irq(&bus->rx_lock);
-	spin_unlock_irq(&bus->rx_lock);
+	virtio_msg_enter(bus, VIRTIO_MSG_STOPPED);
 	virtio_msg_stop_heartbeat(bus);
 	virtio_msg_end_scans(bus);
-	cancel_work_sync(&bus->breaking);
 	cancel_delayed_work_sync(&bus->flushing);
+	cancel_work_sync(&bus->breaking);
 
 	if (bus->ops->retire)
 		bus->ops->retire(bus);
@@ -161,10 +157,10 @@ void virtio_msg_bus_shutdown(struct virtio_msg_bus *bus)
 	unsigned long num;
 
 	virtio_msg_watch_pause(bus);
-	if (!bus->started)
+	if (!virtio_msg_started(bus))
 		return;
 
-	set_bit(VIRTIO_MSG_BUS_STOPPING, &bus->flags);
+	virtio_msg_enter(bus, VIRTIO_MSG_STOPPING);
 	bus_find_dead(bus);
 	virtio_msg_stop_heartbeat(bus);
 	cancel_delayed_work_sync(&bus->scan);

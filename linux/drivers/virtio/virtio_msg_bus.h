@@ -101,6 +101,39 @@ struct virtio_msg_bus_ops {
 };
 
 /**
+ * enum virtio_msg_life - what this side does with a link
+ * @VIRTIO_MSG_WAITING: there is no device side so far
+ * @VIRTIO_MSG_RUNNING: devices come and go
+ * @VIRTIO_MSG_HELD: they do not, for now
+ * @VIRTIO_MSG_ASLEEP: nor is anything received
+ * @VIRTIO_MSG_STOPPING: devices go, and none comes
+ * @VIRTIO_MSG_STOPPED: nothing is sent or received any more
+ */
+enum virtio_msg_life {
+	VIRTIO_MSG_WAITING,
+	VIRTIO_MSG_RUNNING,
+	VIRTIO_MSG_HELD,
+	VIRTIO_MSG_ASLEEP,
+	VIRTIO_MSG_STOPPING,
+	VIRTIO_MSG_STOPPED,
+};
+
+/**
+ * enum virtio_msg_hearing - what the device side has made of a link
+ * @VIRTIO_MSG_UNHEARD: nothing has come so far
+ * @VIRTIO_MSG_HEARD: something has
+ * @VIRTIO_MSG_SILENT: a request got no answer, and nothing else came meanwhile
+ * @VIRTIO_MSG_FAILED: what carries the messages makes no sense, until the device
+ *	side starts it anew
+ */
+enum virtio_msg_hearing {
+	VIRTIO_MSG_UNHEARD,
+	VIRTIO_MSG_HEARD,
+	VIRTIO_MSG_SILENT,
+	VIRTIO_MSG_FAILED,
+};
+
+/**
  * struct virtio_msg_bus_ping - a PING of the device side
  * @token: its token
  * @data: its data
@@ -133,7 +166,8 @@ struct virtio_msg_bus_ping {
  * @ask: a PING of ours waits for room
  * @room: where requests wait for room
  * @rx_lock: held by whatever receives, and while messages are handled; protects
- *	@received, @scans_left, @scans_at, @adding, and which devices leave
+ *	@received, @scans_left, @scans_at, @adding, which devices leave, and
+ *	changes of @life and @scanning
  * @adding: the device that is just being added, which @children may not have yet
  * @received: the message that is being handled
  * @scans_left: how many events may have a scan at once
@@ -144,7 +178,11 @@ struct virtio_msg_bus_ping {
  * @next_token: the one that was given out last
  * @children: struct virtio_msg_child by device number
  * @resting: struct virtio_msg_rest by device number
- * @flags: enum virtio_msg_bus_flags
+ * @life: what this side does with the link
+ * @hearing: what the device side has made of it
+ * @known: something has come, ever
+ * @scanning: a scan is under way, and may be waiting for a driver's probe
+ * @news: enum virtio_msg_news, what is to be said in the log
  * @heard: jiffies when something sensible came last
  * @asked: the device side was asked whether it is there, and there was no answer
  *	so far
@@ -168,7 +206,6 @@ struct virtio_msg_bus_ping {
  * @flushing: looks for room while something waits for it
  * @watch: waits for the device side and for its first message
  * @since: jiffies when the waiting began
- * @started: there is a device side, the link is in use
  * @paused: @watch is to do nothing
  * @told_quiet: the log says that nothing comes
  */
@@ -207,7 +244,11 @@ struct virtio_msg_bus {
 	u16 next_token;
 	struct xarray children;
 	struct xarray resting;
-	unsigned long flags;
+	enum virtio_msg_life life;
+	enum virtio_msg_hearing hearing;
+	bool known;
+	bool scanning;
+	unsigned long news;
 	unsigned long heard;
 	bool asked;
 	unsigned long asked_at;
@@ -230,7 +271,6 @@ struct virtio_msg_bus {
 
 	struct delayed_work watch;
 	unsigned long since;
-	bool started;
 	bool paused;
 	bool told_quiet;
 };

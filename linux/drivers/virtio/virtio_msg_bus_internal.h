@@ -30,28 +30,18 @@
 #include "virtio_msg_bus.h"
 #include "virtio_msg_internal.h"
 
-enum virtio_msg_bus_flags {
-	/* What carries messages makes no sense, until the peer starts it anew. */
-	VIRTIO_MSG_BUS_FAILED,
-	/* Nothing is received any more. */
-	VIRTIO_MSG_BUS_STOPPED,
-	/* Nor is it for now. */
-	VIRTIO_MSG_BUS_ASLEEP,
-	/* A request got no answer and nothing else came in the meantime. */
-	VIRTIO_MSG_BUS_SILENT,
-	/* Something came at least once. */
-	VIRTIO_MSG_BUS_KNOWN,
-	/* Devices are not added any more. */
-	VIRTIO_MSG_BUS_STOPPING,
-	/* Nor do devices come or go for now. */
-	VIRTIO_MSG_BUS_HELD,
-	/* A scan is under way, and may be waiting for a driver's probe. */
-	VIRTIO_MSG_BUS_SCANNING,
-	/* To be said in the log, where nobody waits: */
-	VIRTIO_MSG_BUS_TELL_FAILED,
-	VIRTIO_MSG_BUS_TELL_SILENT,
-	VIRTIO_MSG_BUS_TELL_HEARD,
-	VIRTIO_MSG_BUS_TELL_RESTARTED,
+/**
+ * enum virtio_msg_news - bits: what is to be said in the log, where nobody waits
+ * @VIRTIO_MSG_NEWS_FAILED: what carries the messages makes no sense
+ * @VIRTIO_MSG_NEWS_SILENT: the device side does not answer
+ * @VIRTIO_MSG_NEWS_HEARD: it can be heard again
+ * @VIRTIO_MSG_NEWS_RESTARTED: it has started anew
+ */
+enum virtio_msg_news {
+	VIRTIO_MSG_NEWS_FAILED,
+	VIRTIO_MSG_NEWS_SILENT,
+	VIRTIO_MSG_NEWS_HEARD,
+	VIRTIO_MSG_NEWS_RESTARTED,
 };
 
 /**
@@ -183,6 +173,62 @@ void virtio_msg_token_abort(struct virtio_msg_bus *bus,
 /* life */
 
 /**
+ * virtio_msg_life - what this side does with a link
+ * @bus: an initialized link
+ *
+ * Whatever sees another state than VIRTIO_MSG_WAITING sees a link that is ready.
+ * Any context.  With rx_lock held it does not change.
+ *
+ * Return: the state.
+ */
+static inline enum virtio_msg_life
+virtio_msg_life(const struct virtio_msg_bus *bus)
+{
+	/* Pairs with the release in virtio_msg_enter_locked(). */
+	return smp_load_acquire(&bus->life);
+}
+
+/**
+ * virtio_msg_started - is there a device side, so that the link is in use
+ * @bus: an initialized link
+ *
+ * Any context.
+ */
+static inline bool virtio_msg_started(const struct virtio_msg_bus *bus)
+{
+	return virtio_msg_life(bus) != VIRTIO_MSG_WAITING;
+}
+
+/**
+ * virtio_msg_stopping - are all devices to go, or have they gone
+ * @bus: an initialized link
+ *
+ * Any context.
+ */
+static inline bool virtio_msg_stopping(const struct virtio_msg_bus *bus)
+{
+	return virtio_msg_life(bus) >= VIRTIO_MSG_STOPPING;
+}
+
+/**
+ * virtio_msg_enter_locked - do something else with a link
+ * @bus: an initialized link, whose rx_lock is held
+ * @life: the state to come; nothing happens if that of now does not lead there
+ */
+void virtio_msg_enter_locked(struct virtio_msg_bus *bus,
+			     enum virtio_msg_life life);
+
+/**
+ * virtio_msg_enter - the same
+ * @bus: an initialized link, whose rx_lock is not held
+ * @life: the state to come
+ *
+ * Whatever has received or begun a scan in the state of before has done so when
+ * this returns.  Not with interrupts off.
+ */
+void virtio_msg_enter(struct virtio_msg_bus *bus, enum virtio_msg_life life);
+
+/**
  * virtio_msg_fail - what carries the messages makes no sense
  * @bus: an initialized link
  *
@@ -192,12 +238,55 @@ void virtio_msg_token_abort(struct virtio_msg_bus *bus,
 void virtio_msg_fail(struct virtio_msg_bus *bus);
 
 /**
- * virtio_msg_failed - is nothing sent or taken, until the device side starts anew
+ * virtio_msg_revive - the device side has started anew what had failed
  * @bus: an initialized link
+ *
+ * Any context.
+ */
+void virtio_msg_revive(struct virtio_msg_bus *bus);
+
+/**
+ * virtio_msg_fall_silent - the device side does not answer
+ * @bus: an initialized link
+ *
+ * Any context.
+ *
+ * Return: false if it was silent before, or the link has failed.
+ */
+bool virtio_msg_fall_silent(struct virtio_msg_bus *bus);
+
+/**
+ * virtio_msg_hear - something has come from the device side
+ * @bus: an initialized link
+ *
+ * Any context.
+ *
+ * Return: true if it was silent before.
+ */
+bool virtio_msg_hear(struct virtio_msg_bus *bus);
+
+/**
+ * virtio_msg_silent - is the device side silent
+ * @bus: an initialized link
+ *
+ * Any context.
+ */
+static inline bool virtio_msg_silent(const struct virtio_msg_bus *bus)
+{
+	return READ_ONCE(bus->hearing) == VIRTIO_MSG_SILENT;
+}
+
+/**
+ * virtio_msg_failed - is nothing sent or taken any more, or until the device side
+ *	starts anew
+ * @bus: an initialized link
+ *
+ * Any context.
  */
 static inline bool virtio_msg_failed(const struct virtio_msg_bus *bus)
 {
-	return test_bit(VIRTIO_MSG_BUS_FAILED, &bus->flags);
+	return READ_ONCE(bus->hearing) == VIRTIO_MSG_FAILED ||
+	       virtio_msg_life(bus) == VIRTIO_MSG_STOPPED;
 }
 
 /**
@@ -208,12 +297,6 @@ static inline bool virtio_msg_failed(const struct virtio_msg_bus *bus)
  * what carries the messages makes no sense.
  */
 const char *virtio_msg_state(const struct virtio_msg_bus *bus);
-
-/**
- * virtio_msg_known - has anything come from the device side, ever
- * @bus: an initialized link
- */
-bool virtio_msg_known(const struct virtio_msg_bus *bus);
 
 /**
  * virtio_msg_usable - may devices come and go
@@ -546,7 +629,7 @@ bool virtio_msg_event_device(struct virtio_msg_bus *bus,
 
 /**
  * virtio_msg_wait_for_scan - wait for a scan that is under way
- * @bus: a link that is to have no other
+ * @bus: a link in a state that lets no other begin
  *
  * A device side that does not answer is found out in less than two timeouts; but
  * the driver that a scan waits for may itself wait for user space.  May sleep.
@@ -572,18 +655,6 @@ void virtio_msg_end_scans(struct virtio_msg_bus *bus);
 void virtio_msg_watch_init(struct virtio_msg_bus *bus);
 
 /**
- * virtio_msg_started - is there a device side, so that the link is in use
- * @bus: an initialized link
- *
- * Any context.
- */
-static inline bool virtio_msg_started(const struct virtio_msg_bus *bus)
-{
-	/* Pairs with the release in virtio_msg_watch_find(). */
-	return smp_load_acquire(&bus->started);
-}
-
-/**
  * virtio_msg_watch_find - have the link be used if there is a device side
  * @bus: an initialized link that is not; the watch is paused, or calls this
  *
@@ -595,7 +666,7 @@ bool virtio_msg_watch_find(struct virtio_msg_bus *bus);
  * virtio_msg_watch_pause - do not look for a device side for now
  * @bus: an initialized link
  *
- * From then on its started does not change.  May sleep.
+ * From then on it does not leave VIRTIO_MSG_WAITING.  May sleep.
  */
 void virtio_msg_watch_pause(struct virtio_msg_bus *bus);
 

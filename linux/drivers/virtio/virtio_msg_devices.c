@@ -159,7 +159,7 @@ static int devices_enumerate(struct virtio_msg_bus *bus, unsigned long *present)
 
 	/* The offset grows in each round, but maybe by little. */
 	do {
-		if (test_bit(VIRTIO_MSG_BUS_STOPPING, &bus->flags))
+		if (virtio_msg_stopping(bus))
 			return -ESHUTDOWN;
 		wanted = min_t(unsigned int, VIRTIO_MSG_NUM_DEVICES - offset,
 			       virtio_msg_link_window_size(&bus->link));
@@ -203,8 +203,7 @@ static int devices_enter(struct virtio_msg_child *child)
 	bus->adding = NULL;
 	spin_unlock_irq(&bus->rx_lock);
 
-	if (!err && (child->removed ||
-		     test_bit(VIRTIO_MSG_BUS_STOPPING, &bus->flags))) {
+	if (!err && (child->removed || virtio_msg_stopping(bus))) {
 		virtio_msg_erase_child(child);
 		err = -ENODEV;
 	}
@@ -409,7 +408,7 @@ static bool devices_begin_scan(struct virtio_msg_bus *bus)
 	spin_lock_irq(&bus->rx_lock);
 	usable = virtio_msg_usable(bus);
 	if (usable)
-		set_bit(VIRTIO_MSG_BUS_SCANNING, &bus->flags);
+		WRITE_ONCE(bus->scanning, true);
 	spin_unlock_irq(&bus->rx_lock);
 	return usable;
 }
@@ -425,7 +424,7 @@ static bool devices_end_scan(struct virtio_msg_bus *bus)
 	xa_for_each(&bus->children, num, child)
 		leaving |= child->leaving;
 	if (!leaving)
-		clear_bit(VIRTIO_MSG_BUS_SCANNING, &bus->flags);
+		WRITE_ONCE(bus->scanning, false);
 	spin_unlock_irq(&bus->rx_lock);
 
 	if (!leaving)
@@ -453,12 +452,7 @@ static void devices_scan(struct work_struct *work)
 
 bool virtio_msg_wait_for_scan(struct virtio_msg_bus *bus)
 {
-	/* A scan that has not seen the flag is seen. */
-	spin_lock_irq(&bus->rx_lock);
-	spin_unlock_irq(&bus->rx_lock);
-
-	if (!wait_event_timeout(bus->scanned,
-				!test_bit(VIRTIO_MSG_BUS_SCANNING, &bus->flags),
+	if (!wait_event_timeout(bus->scanned, !READ_ONCE(bus->scanning),
 				2 * virtio_msg_timeout()))
 		return false;
 	cancel_delayed_work_sync(&bus->scan);

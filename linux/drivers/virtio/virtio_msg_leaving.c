@@ -55,7 +55,7 @@ static void leaving_hasten_work(struct work_struct *work)
 	unsigned long num;
 
 	spin_lock_irq(&bus->rx_lock);
-	if (test_bit(VIRTIO_MSG_BUS_SCANNING, &bus->flags))
+	if (bus->scanning)
 		xa_for_each(&bus->children, num, child)
 			if (child->registered &&
 			    (READ_ONCE(child->vmdev.broken) ||

@@ -61,9 +61,8 @@ void virtio_msg_break_all(struct virtio_msg_bus *bus, bool may_answer)
  */
 static bool liveness_given_up(struct virtio_msg_bus *bus)
 {
-	return test_bit(VIRTIO_MSG_BUS_SILENT, &bus->flags) &&
-	       (virtio_msg_heartbeat_on() ||
-		test_bit(VIRTIO_MSG_BUS_STOPPING, &bus->flags));
+	return virtio_msg_silent(bus) &&
+	       (virtio_msg_heartbeat_on() || virtio_msg_stopping(bus));
 }
 
 /* Asked, without an answer or anything else since */
@@ -82,8 +81,7 @@ static bool liveness_asking(struct virtio_msg_bus *bus)
 {
 	return bus->ask ||
 	       (liveness_asked(bus) &&
-		!(test_bit(VIRTIO_MSG_BUS_SILENT, &bus->flags) &&
-		  bus->ops->all_read(bus)));
+		!(virtio_msg_silent(bus) && bus->ops->all_read(bus)));
 }
 
 void virtio_msg_ask(struct virtio_msg_bus *bus)
@@ -116,15 +114,15 @@ void virtio_msg_ask_forget(struct virtio_msg_bus *bus)
 void virtio_msg_find_silent(struct virtio_msg_bus *bus, unsigned long since)
 {
 	if (!time_before_eq(READ_ONCE(bus->heard), since) ||
-	    test_and_set_bit(VIRTIO_MSG_BUS_SILENT, &bus->flags))
+	    !virtio_msg_fall_silent(bus))
 		return;
 	/* It may have called meanwhile; see virtio_msg_heard(). */
 	if (!time_before_eq(READ_ONCE(bus->heard), since)) {
-		clear_bit(VIRTIO_MSG_BUS_SILENT, &bus->flags);
+		virtio_msg_hear(bus);
 		return;
 	}
 	atomic_inc(&bus->silences);
-	set_bit(VIRTIO_MSG_BUS_TELL_SILENT, &bus->flags);
+	set_bit(VIRTIO_MSG_NEWS_SILENT, &bus->news);
 	virtio_msg_token_abort(bus, NULL, -EHOSTDOWN);
 	/* If it goes on one day, it is to answer the reset before all else. */
 	if (liveness_given_up(bus))
@@ -138,13 +136,9 @@ void virtio_msg_heard(struct virtio_msg_bus *bus)
 	/* Pairs with the second look before the peer is called silent. */
 	smp_mb();
 
-	if (!test_bit(VIRTIO_MSG_BUS_KNOWN, &bus->flags))
-		set_bit(VIRTIO_MSG_BUS_KNOWN, &bus->flags);
-
 	/* What was given up while the peer was silent gets another chance. */
-	if (test_bit(VIRTIO_MSG_BUS_SILENT, &bus->flags) &&
-	    test_and_clear_bit(VIRTIO_MSG_BUS_SILENT, &bus->flags)) {
-		set_bit(VIRTIO_MSG_BUS_TELL_HEARD, &bus->flags);
+	if (virtio_msg_hear(bus)) {
+		set_bit(VIRTIO_MSG_NEWS_HEARD, &bus->news);
 		virtio_msg_schedule_scan(bus);
 	}
 }
@@ -177,7 +171,7 @@ static unsigned long liveness_beat(struct virtio_msg_bus *bus)
 	unsigned long now = jiffies;
 	unsigned long asked_at;
 
-	if (test_bit(VIRTIO_MSG_BUS_SILENT, &bus->flags)) {
+	if (virtio_msg_silent(bus)) {
 		/* When it goes on, it is to call, whatever else it finds. */
 		if (virtio_msg_heartbeat_on())
 			virtio_msg_ask(bus);
@@ -219,7 +213,7 @@ static void liveness_beat_work(struct work_struct *work)
 		container_of(work, struct virtio_msg_bus, beating);
 	unsigned long wait = liveness_beat(bus);
 
-	if (!test_bit(VIRTIO_MSG_BUS_STOPPED, &bus->flags))
+	if (virtio_msg_life(bus) != VIRTIO_MSG_STOPPED)
 		liveness_start(bus, wait);
 }
 

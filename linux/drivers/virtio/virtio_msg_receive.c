@@ -71,7 +71,7 @@ static void receive_poll(struct virtio_msg_bus *bus)
 		virtio_msg_fail(bus);
 	/* What was asked of the one before, this one does not answer. */
 	if (news > 0) {
-		clear_bit(VIRTIO_MSG_BUS_FAILED, &bus->flags);
+		virtio_msg_revive(bus);
 		virtio_msg_send_forget(bus);
 		virtio_msg_ask_forget(bus);
 	}
@@ -84,7 +84,7 @@ static void receive_poll(struct virtio_msg_bus *bus)
 	virtio_msg_link_forget(&bus->link);
 	virtio_msg_token_abort(bus, NULL, -ECONNRESET);
 	atomic_inc(&bus->restarts);
-	set_bit(VIRTIO_MSG_BUS_TELL_RESTARTED, &bus->flags);
+	set_bit(VIRTIO_MSG_NEWS_RESTARTED, &bus->news);
 	virtio_msg_heard(bus);
 	virtio_msg_follow(bus);
 }
@@ -98,8 +98,8 @@ bool virtio_msg_receive(struct virtio_msg_bus *bus)
 	int ret = 0;
 
 	spin_lock_irqsave(&bus->rx_lock, flags);
-	if (test_bit(VIRTIO_MSG_BUS_STOPPED, &bus->flags) ||
-	    test_bit(VIRTIO_MSG_BUS_ASLEEP, &bus->flags)) {
+	if (virtio_msg_life(bus) == VIRTIO_MSG_STOPPED ||
+	    virtio_msg_life(bus) == VIRTIO_MSG_ASLEEP) {
 		spin_unlock_irqrestore(&bus->rx_lock, flags);
 		return false;
 	}

@@ -45,7 +45,7 @@ int virtio_msg_request(struct virtio_msg_bus *bus,
 	if (virtio_msg_failed(bus))
 		return -EIO;
 	/* Whoever was silent for a whole timeout is not waited for again. */
-	if (test_bit(VIRTIO_MSG_BUS_SILENT, &bus->flags))
+	if (virtio_msg_silent(bus))
 		return -EHOSTDOWN;
 
 	init_completion(&req.done);

@@ -115,8 +115,7 @@ static unsigned int send_waiting(struct virtio_msg_bus *bus)
 /* Something waits for room, and the peer may make it without a word. */
 static void send_later(struct virtio_msg_bus *bus)
 {
-	if (!virtio_msg_failed(bus) &&
-	    !test_bit(VIRTIO_MSG_BUS_SILENT, &bus->flags))
+	if (!virtio_msg_failed(bus) && !virtio_msg_silent(bus))
 		queue_delayed_work(bus->urgent, &bus->flushing, SEND_DELAY);
 }
 

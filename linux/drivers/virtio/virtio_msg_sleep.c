@@ -13,7 +13,7 @@
 /* Follows again what the device side has. */
 static void sleep_release(struct virtio_msg_bus *bus)
 {
-	clear_bit(VIRTIO_MSG_BUS_HELD, &bus->flags);
+	virtio_msg_enter(bus, VIRTIO_MSG_RUNNING);
 	virtio_msg_schedule_scan(bus);
 }
 
@@ -24,7 +24,7 @@ static void sleep_release(struct virtio_msg_bus *bus)
  */
 static int sleep_hold(struct virtio_msg_bus *bus)
 {
-	set_bit(VIRTIO_MSG_BUS_HELD, &bus->flags);
+	virtio_msg_enter(bus, VIRTIO_MSG_HELD);
 	if (virtio_msg_wait_for_scan(bus))
 		return 0;
 
@@ -72,9 +72,7 @@ static int sleep_freeze(struct virtio_msg_bus *bus)
 	flush_work(&bus->breaking);
 
 	/* A peer that says something without end keeps nobody awake. */
-	set_bit(VIRTIO_MSG_BUS_ASLEEP, &bus->flags);
-	spin_lock_irq(&bus->rx_lock);
-	spin_unlock_irq(&bus->rx_lock);
+	virtio_msg_enter(bus, VIRTIO_MSG_ASLEEP);
 	cancel_delayed_work_sync(&bus->flushing);
 	return 0;
 }
@@ -94,7 +92,7 @@ static void sleep_wake_link(struct virtio_msg_bus *bus)
 	}
 	virtio_msg_ask_forget(bus);
 	WRITE_ONCE(bus->heard, jiffies);
-	clear_bit(VIRTIO_MSG_BUS_ASLEEP, &bus->flags);
+	virtio_msg_enter_locked(bus, VIRTIO_MSG_HELD);
 	spin_unlock(&bus->tx_lock);
 	spin_unlock_irq(&bus->rx_lock);
 }
@@ -120,7 +118,7 @@ static int sleep_prepare(struct device *dev)
 	int err = 0;
 
 	virtio_msg_watch_pause(bus);
-	if (bus->started)
+	if (virtio_msg_started(bus))
 		err = sleep_hold(bus);
 	/* Then sleep_complete() is not called. */
 	if (err)
@@ -132,7 +130,7 @@ static void sleep_complete(struct device *dev)
 {
 	struct virtio_msg_bus *bus = dev_get_drvdata(dev);
 
-	if (bus->started)
+	if (virtio_msg_started(bus))
 		sleep_release(bus);
 	virtio_msg_watch_go(bus);
 }
@@ -141,7 +139,7 @@ static int sleep_suspend(struct device *dev)
 {
 	struct virtio_msg_bus *bus = dev_get_drvdata(dev);
 
-	return bus->started ? sleep_freeze(bus) : 0;
+	return virtio_msg_started(bus) ? sleep_freeze(bus) : 0;
 }
 
 static int sleep_resume(struct device *dev)
@@ -150,7 +148,7 @@ static int sleep_resume(struct device *dev)
 
 	if (bus->ops->wake)
 		bus->ops->wake(bus);
-	if (bus->started) {
+	if (virtio_msg_started(bus)) {
 		if (bus->ops->announce)
 			bus->ops->announce(bus);
 		sleep_thaw(bus);

@@ -39,8 +39,7 @@ bool virtio_msg_watch_find(struct virtio_msg_bus *bus)
 	bus->ops->attach(bus);
 	bus->heard = jiffies;
 	bus->since = jiffies;
-	/* Whatever sees this sees a link. */
-	smp_store_release(&bus->started, true);
+	virtio_msg_enter(bus, VIRTIO_MSG_RUNNING);
 	if (bus->ops->announce)
 		bus->ops->announce(bus);
 	virtio_msg_schedule_scan(bus);
@@ -50,10 +49,11 @@ bool virtio_msg_watch_find(struct virtio_msg_bus *bus)
 
 static void watch_tell_quiet(struct virtio_msg_bus *bus)
 {
+	bool started = virtio_msg_started(bus);
+
 	bus->told_quiet = true;
 	if (bus->ops->tell_quiet)
-		bus->ops->tell_quiet(bus,
-				     bus->started ? WATCH_QUIET_MS / 1000 : 0);
+		bus->ops->tell_quiet(bus, started ? WATCH_QUIET_MS / 1000 : 0);
 }
 
 static void watch_work(struct work_struct *work)
@@ -63,17 +63,17 @@ static void watch_work(struct work_struct *work)
 
 	if (READ_ONCE(bus->paused))
 		return;
-	if (bus->started || virtio_msg_watch_find(bus)) {
+	if (virtio_msg_started(bus) || virtio_msg_watch_find(bus)) {
 		if (bus->ops->look)
 			bus->ops->look(bus);
-		if (virtio_msg_known(bus))
+		if (READ_ONCE(bus->known))
 			return;
 	}
 	if (!bus->told_quiet &&
 	    time_after_eq(jiffies,
 			  bus->since + msecs_to_jiffies(WATCH_QUIET_MS)))
 		watch_tell_quiet(bus);
-	if (!bus->started || !bus->told_quiet)
+	if (!virtio_msg_started(bus) || !bus->told_quiet)
 		watch_in(bus, WATCH_MS);
 }
 

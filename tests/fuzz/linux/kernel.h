@@ -82,6 +82,9 @@ typedef u64 phys_addr_t;
 #define READ_ONCE(x)        __atomic_load_n(&(x), __ATOMIC_RELAXED)
 #define WRITE_ONCE(x, val)  __atomic_store_n(&(x), (val), __ATOMIC_RELAXED)
 #define xchg(p, val)        __atomic_exchange_n((p), (val), __ATOMIC_SEQ_CST)
+#define try_cmpxchg(p, old, val)                        \
+    __atomic_compare_exchange_n((p), (old), (val), false, \
+                                __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
 
 #define virt_load_acquire(p)        __atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define virt_store_release(p, val)  \
@@ -258,6 +261,7 @@ static inline void spin_unlock(spinlock_t *lock)
     kernel_locks_held--;
 }
 
+#define lockdep_assert_held(lock)           g_assert_true((lock)->held)
 #define spin_lock_irq(lock)                 spin_lock(lock)
 #define spin_unlock_irq(lock)               spin_unlock(lock)
 #define spin_lock_irqsave(lock, flags)      ((flags) = 0, spin_lock(lock))
