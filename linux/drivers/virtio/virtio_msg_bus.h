@@ -145,7 +145,9 @@ struct virtio_msg_bus_ping {
 
 /**
  * struct virtio_msg_bus - one link to a device side
- * @dev: what the devices of the link are children of, and do DMA as
+ * @dev: what the link has its attributes in sysfs on, and its lines in the log
+ * @dma_dev: what the devices of the link are children of, and do DMA as, or NULL
+ *	if that is @dev
  * @ops: how its messages travel
  * @max_size: bytes that a message may have, at most VIRTIO_MSG_MAX_SIZE
  * @reach: where shared memory regions of the devices can be
@@ -154,7 +156,7 @@ struct virtio_msg_bus_ping {
  * @silences: how often it was given up because it did not answer
  * @failures: how often a device of it needed a reset
  *
- * The first four are for the bus, which embeds this and sets them; the next four
+ * The first five are for the bus, which embeds this and sets them; the next four
  * are in sysfs, and all the rest is private.
  *
  * @link: what is spoken on it
@@ -211,6 +213,7 @@ struct virtio_msg_bus_ping {
  */
 struct virtio_msg_bus {
 	struct device *dev;
+	struct device *dma_dev;
 	const struct virtio_msg_bus_ops *ops;
 	u16 max_size;
 	struct virtio_msg_reach reach;
@@ -283,7 +286,7 @@ extern const struct dev_pm_ops virtio_msg_bus_pm_ops;
 
 /**
  * virtio_msg_bus_init - make a link that is not in use yet
- * @bus: zeroed but for @dev and @ops, and maybe @max_size and @reach
+ * @bus: zeroed but for @dev and @ops, and maybe @dma_dev, @max_size and @reach
  *
  * None of the operations is called yet.  From now on virtio_msg_bus_irq() may
  * be.

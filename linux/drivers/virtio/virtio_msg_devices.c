@@ -227,7 +227,7 @@ static bool devices_add(struct virtio_msg_bus *bus, u16 num,
 	child->vmdev.dev_num = num;
 	child->vmdev.link = &bus->link;
 	child->vmdev.wq = bus->urgent;
-	child->vmdev.vdev.dev.parent = bus->dev;
+	child->vmdev.vdev.dev.parent = bus->dma_dev ?: bus->dev;
 
 	err = virtio_msg_leaving_prepare(child);
 	if (!err)

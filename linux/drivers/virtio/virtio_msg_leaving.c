@@ -119,7 +119,7 @@ int virtio_msg_leaving_prepare(struct virtio_msg_child *child)
 	struct workqueue_struct *wq = xa_load(&bus->leavers, index);
 
 	if (!wq) {
-		wq = alloc_workqueue("virtio_msg_leave%u-%s", WQ_UNBOUND,
+		wq = alloc_workqueue("vmsg_leave%u-%s", WQ_UNBOUND,
 				     WQ_MAX_ACTIVE, index, dev_name(bus->dev));
 		if (!wq)
 			return -ENOMEM;
