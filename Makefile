@@ -17,6 +17,8 @@ endif
 
 NET ?= user
 MODE ?= two
+# How many links the card of demo-card has.
+FIFOS ?= 1
 # The kernel of the driver machine: demo/run --help names them.
 KERNEL ?= trixie
 ARCH ?= arm64
@@ -61,7 +63,8 @@ SUITES := $(UNITS) $(QTESTS) $(QTESTS_2025) $(QTESTS_V1) mutants decode endings 
           qos qos-2025 qos-base base-boot $(QTESTS:%=%-asan) qos-asan fuzz modules \
           driver $(KERNELS_PART:%=driver-%) \
           demo-two-user demo-two-bridge demo-two-user-vfio \
-          demo-two-user-trixie-backports-amd64 demo-local-user \
+          demo-two-user-trixie-backports-amd64 demo-card-user-2-fifos \
+          demo-card-user-trixie-backports-amd64 demo-local-user \
           $(DEMOS:%=demo-local-user-%) $(RESTARTS:%=restart-%)
 
 .PHONY: all
@@ -118,7 +121,7 @@ $(MODULES): modules-%: deps
 DRIVER := --kernel $(KERNEL) --arch $(ARCH)
 IMAGES := $(KERNELS:%=images-%)
 IMAGES_LONG := $(KERNELS_LONG:%=images-%) $(KERNELS_DEBUG:%=images-%)
-.PHONY: images $(IMAGES) $(IMAGES_LONG) demo demo-local demo-shell
+.PHONY: images $(IMAGES) $(IMAGES_LONG) demo demo-card demo-local demo-shell
 images: images-$(KERNEL)-$(ARCH)
 
 $(IMAGES) $(IMAGES_LONG): images-%: host arm64 modules-%
@@ -127,6 +130,9 @@ $(IMAGES) $(IMAGES_LONG): images-%: host arm64 modules-%
 
 demo: images
 	@demo/run --mode $(MODE) --net $(NET) $(DRIVER) $(DEMO_ARGS)
+
+demo-card: images
+	@demo/run --mode card --fifos $(FIFOS) $(DRIVER) $(DEMO_ARGS)
 
 demo-local: images
 	@demo/run --mode local $(DRIVER) $(DEMO_ARGS)
@@ -331,6 +337,9 @@ check-demo: $(IMAGES)
 	demo/run --mode two --net user --sysmem-map vfio --cycles 1 || rc=1; \
 	demo/run --mode two --net user --cycles 1 \
 		$(call driver-machine,trixie-backports-amd64) || rc=1; \
+	demo/run --mode card --fifos 2 || rc=1; \
+	demo/run --mode card --cycles 1 \
+		$(call driver-machine,trixie-backports-amd64) || rc=1; \
 	demo/run --mode local || rc=1; \
 	$(foreach kernel,$(DEMOS),demo/run --mode local --cycles 1 \
 		$(call driver-machine,$(kernel)) || rc=1;) \
@@ -425,6 +434,8 @@ help:
 	@echo "               chooses the network; KERNEL=bookworm, trixie or"
 	@echo "               trixie-backports the driver machine's kernel (Linux 6.1,"
 	@echo "               6.12 or 7.3), and ARCH=arm64 or amd64 its architecture"
+	@echo "  demo-card    one machine, whose devices stand behind a PCI card;"
+	@echo "               FIFOS=1 to 8 links"
 	@echo "  demo-local   the quick variant: one machine, the device process on"
 	@echo "               this host"
 	@echo "  demo-shell   leave both machines at a prompt, in tmux"

@@ -272,6 +272,18 @@ def driver_machine(kernel, initrd, arguments, console, control, ram, ivshmem,
         + _linux(kernel, initrd, arguments))
 
 
+def card_machine(kernel, initrd, arguments, console, control, ram, card,
+                 devices):
+    """The command line of a driver machine with the AMP card instead, whose
+    options are `card`, and these devices behind it."""
+    return _machine(
+        kernel.arch, "driver", ",memory-backend=ram",
+        ["-m", "1G", "-smp", "1"] + _shared_ram("ram", ram),
+        console, control,
+        ["-device", f"virtio-msg-amp-pci,id=amp0,addr=3,{card}", *devices]
+        + _linux(kernel, initrd, f"demo.bus=virtio_msg_amp_pci {arguments}"))
+
+
 def device_machine(initrd, disk, arguments, console, control, ram, ivshmem):
     """The command line of the device machine, which is an arm64 one: IVSHMEM2
     shows the driver machine's RAM."""
@@ -289,18 +301,31 @@ def device_machine(initrd, disk, arguments, console, control, ram, ivshmem):
                  f"demo.vfio={IVSHMEM1},{IVSHMEM2} {arguments}"))
 
 
+def _devices(net, disk, places=("", "", "")):
+    """The three devices, each with the options that say where it stands."""
+    rng, nic, blk = places
+    return ["-object", "rng-random,id=rng0,filename=/dev/random",
+            "-device", f"virtio-rng-device,rng=rng0{rng}",
+            "-netdev", net,
+            # Not the address that QEMU gives the machine's own NIC.
+            "-device",
+            f"virtio-net-device,netdev=net0,mac=52:54:00:4d:53:47{nic}",
+            "-blockdev", f"driver=raw,node-name=disk0,file.driver=file,"
+                         f"file.filename={disk}",
+            "-device", f"virtio-blk-device,drive=disk0{blk}"]
+
+
 def device_process(link, net, disk):
     """The options of the device process: a link, and on it the devices."""
     return ["-M", "virtio-msg", "-m", "1G", "-display", "none", "-nodefaults",
-            *link,
-            "-object", "rng-random,id=rng0,filename=/dev/random",
-            "-device", "virtio-rng-device,rng=rng0",
-            "-netdev", net,
-            # Not the address that QEMU gives the machine's own NIC.
-            "-device", "virtio-net-device,netdev=net0,mac=52:54:00:4d:53:47",
-            "-blockdev", f"driver=raw,node-name=disk0,file.driver=file,"
-                         f"file.filename={disk}",
-            "-device", "virtio-blk-device,drive=disk0"]
+            *link, *_devices(net, disk)]
+
+
+def card_devices(net, disk, fifos):
+    """The devices behind a card, each on the next of so many FIFOs."""
+    return _devices(net, disk,
+                    [f",bus=amp0.{n % fifos}.{n},iommu_platform=on"
+                     for n in range(3)])
 
 
 def _link_options(arch, wire):
