@@ -19,8 +19,8 @@ def to_device(messages, number):
 
 @test_both("/driver/b-03/nothing-after-removed", ScriptedBench)
 async def nothing_after_removed(bench):
-    """A disk goes while it is read: whoever hears of that says nothing to it any
-    more, until another one is there."""
+    """A disk goes while it is read: the driver side says nothing to it any more
+    when it has heard of that, until another one is there."""
     side = bench.side
     side.add(2, Rng())
     await bench.load()

@@ -11,7 +11,7 @@
 
 /*
  * The first 64 bytes of the region say where everything else lies.  The device
- * side writes them, and whoever reads them has to take them for the work of an
+ * side writes them, and the reader has to take them for the work of an
  * enemy: this is about their meaning alone, without any memory but copies.
  */
 

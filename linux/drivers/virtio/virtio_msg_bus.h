@@ -39,7 +39,7 @@ struct virtio_msg_bus;
 struct virtio_msg_child;
 
 /**
- * struct virtio_msg_bus_ops - how messages travel, and who is there
+ * struct virtio_msg_bus_ops - how messages travel, and if there is a device side
  * @attach: begin, or begin again after a sleep in which others may have used
  *	what carries the messages; those that it holds are dropped.  No other of
  *	these runs meanwhile.
