@@ -94,11 +94,7 @@ static void amp_queues_changed(AmpFifo *fifo)
 static VirtIOMSGBusSend amp_send(VirtIOMSGBus *link,
                                  const struct virtio_msg *msg)
 {
-    AmpFifo *fifo = amp_fifo(link);
-    VirtIOMSGBusSend ret = virtio_msg_bus_ring_send(&fifo->ring, msg);
-
-    amp_queues_changed(fifo);
-    return ret;
+    return virtio_msg_bus_ring_send(&amp_fifo(link)->ring, msg);
 }
 
 static VirtIOMSGBusRecv amp_recv(VirtIOMSGBus *link, struct virtio_msg *msg,
@@ -107,14 +103,17 @@ static VirtIOMSGBusRecv amp_recv(VirtIOMSGBus *link, struct virtio_msg *msg,
     AmpFifo *fifo = amp_fifo(link);
     VirtIOMSGBusRecv ret = virtio_msg_bus_ring_recv(&fifo->ring, msg, arrived);
 
+    /* A slot is given back without a doorbell */
     amp_queues_changed(fifo);
     return ret;
 }
 
+/* Comes behind all else that is written: messages, and states of the ring */
 static void amp_kick(VirtIOMSGBus *link)
 {
     AmpFifo *fifo = amp_fifo(link);
 
+    amp_queues_changed(fifo);
     msix_notify(PCI_DEVICE(fifo->card), fifo->index);
 }
 
